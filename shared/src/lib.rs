@@ -1,1 +1,16 @@
-//! x
+//! What more than one Sluice function needs, and nothing that only one does: settings from the environment, log lines
+//! and metrics, idempotency over a store with compare-and-set, deadlines, batches, S3 events and partitions. The crate
+//! compiles no SDK unless the feature `s3` asks for one, reads no environment and, outside of `telemetry`, no clock:
+//! both are parameters.
+
+pub mod batch;
+pub mod deadline;
+pub mod env;
+
+/// Whether the same call may succeed later.
+///
+/// Implement it as an exhaustive `match`, so that a new variant does not compile until someone has decided.
+pub trait Retryable {
+    /// `true` sends the work back to where it came from; `false` means that only a change by someone can help.
+    fn is_retryable(&self) -> bool;
+}
