@@ -68,7 +68,8 @@ where
     (index, result)
 }
 
-fn panic_message(payload: &(dyn Any + Send)) -> String {
+/// What the panic said, if it said it in words.
+pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied();
     let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
     text.unwrap_or("no message").to_owned()

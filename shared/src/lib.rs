@@ -6,6 +6,9 @@
 pub mod batch;
 pub mod deadline;
 pub mod env;
+pub mod partition;
+pub mod s3_event;
+pub mod telemetry;
 
 /// Whether the same call may succeed later.
 ///
