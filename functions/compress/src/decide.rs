@@ -1,0 +1,377 @@
+//! What to do with an object, and whose output it is that is there already. Pure.
+
+use shared::s3_event::{CreatedObject, Sequencer};
+
+use crate::error::CompressError;
+use crate::key::KeyMap;
+
+/// Which objects are worked on.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// How keys map.
+    pub keys: KeyMap,
+    /// The only bucket whose objects are taken; nothing = any.
+    pub source_bucket: Option<String>,
+    /// Where outputs go; nothing = the source's own bucket.
+    pub output_bucket: Option<String>,
+    /// Largest object taken, bytes, inclusive.
+    pub max_object_bytes: u64,
+}
+
+/// What an event asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Intent {
+    /// Compress it to here.
+    Compress {
+        /// Bucket of the output.
+        output_bucket: String,
+        /// Key of the output.
+        output_key: String,
+    },
+    /// Nothing to do.
+    Skip(SkipReason),
+}
+
+/// Why an object is deliberately left alone; each is a success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SkipReason {
+    /// The event is not an object's creation (`s3:TestEvent`, removals).
+    NotACreation,
+    /// The key is outside `SOURCE_PREFIX`, or is an output itself.
+    OutsidePrefix,
+    /// An empty object whose key ends in `/`: a folder marker of some console.
+    FolderMarker,
+    /// The source is gone: a redelivery after it was compressed, or its owner deleted it.
+    SourceGone,
+    /// A newer object has the same key; its own event will do, or did, the work.
+    Superseded,
+    /// The output of exactly this source version is there.
+    Duplicate,
+}
+
+impl SkipReason {
+    /// The name in logs.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::NotACreation => "not_a_creation",
+            Self::OutsidePrefix => "outside_prefix",
+            Self::FolderMarker => "folder_marker",
+            Self::SourceGone => "source_gone",
+            Self::Superseded => "superseded",
+            Self::Duplicate => "duplicate",
+        }
+    }
+}
+
+impl Policy {
+    /// Decides on the event alone, before any request.
+    pub fn intent(&self, object: &CreatedObject) -> Result<Intent, CompressError> {
+        self.check_bucket(&object.bucket)?;
+        let output_bucket = self
+            .output_bucket
+            .clone()
+            .unwrap_or_else(|| object.bucket.clone());
+        let own_output =
+            output_bucket == object.bucket && object.key.starts_with(&self.keys.output_prefix);
+        if own_output {
+            return Ok(Intent::Skip(SkipReason::OutsidePrefix));
+        }
+        let Some(output_key) = self.keys.output_key(&object.key) else {
+            return Ok(Intent::Skip(SkipReason::OutsidePrefix));
+        };
+        if let Some(size_bytes) = object.size_bytes {
+            if is_folder_marker(&object.key, size_bytes) {
+                return Ok(Intent::Skip(SkipReason::FolderMarker));
+            }
+            self.check_size(size_bytes)?;
+        }
+        let bad_key = |source| CompressError::BadKey {
+            key: object.key.clone(),
+            source,
+        };
+        Ok(Intent::Compress {
+            output_bucket,
+            output_key: output_key.map_err(bad_key)?,
+        })
+    }
+
+    fn check_bucket(&self, bucket: &str) -> Result<(), CompressError> {
+        let wrong = |detail: &str| {
+            Err(CompressError::WrongBucket {
+                bucket: bucket.to_owned(),
+                detail: detail.to_owned(),
+            })
+        };
+        match &self.source_bucket {
+            Some(only) if only != bucket => wrong("SOURCE_BUCKET is another"),
+            _ if !is_bucket_name(bucket) => wrong("no bucket can have that name"),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses what is larger than the limit.
+    pub const fn check_size(&self, size_bytes: u64) -> Result<(), CompressError> {
+        if size_bytes > self.max_object_bytes {
+            return Err(CompressError::TooLarge {
+                size_bytes,
+                limit_bytes: self.max_object_bytes,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// An empty object that stands for a folder.
+#[must_use]
+pub fn is_folder_marker(key: &str, size_bytes: u64) -> bool {
+    size_bytes == 0 && key.ends_with('/')
+}
+
+/// Names that S3 gives, or once gave, to buckets. Source: S3 user guide, "Bucket naming rules".
+fn is_bucket_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    (3..=255).contains(&name.len()) && name.bytes().all(allowed)
+}
+
+/// One version of one source, as an output's metadata names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceVersion {
+    /// The source's bucket.
+    pub bucket: String,
+    /// Lowercase hex SHA-256 of the source's key.
+    pub key_sha256: String,
+    /// Entity tag, without quotes.
+    pub etag: String,
+    /// Version, on versioned buckets.
+    pub version_id: Option<String>,
+    /// Length, bytes.
+    pub size_bytes: u64,
+    /// Order among versions of the key, when the event told.
+    pub sequencer: Option<Sequencer>,
+}
+
+/// How an output that is there already relates to the one that was to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// It is the output of exactly this source version.
+    Same,
+    /// It is the output of an older version of this source: to be replaced.
+    Older,
+    /// It is the output of a newer version of this source: to be kept.
+    Newer,
+    /// It is an output of this source, but which one is newer only the source itself can tell.
+    Unordered,
+    /// It is not an output of this source.
+    Foreign,
+}
+
+/// Compares the version that was read (`ours`) with the one that the existing output names; an
+/// object that names none (`theirs` is nothing) is not ours to touch.
+#[must_use]
+pub fn compare(ours: &SourceVersion, theirs: Option<&SourceVersion>) -> Existing {
+    let Some(theirs) = theirs else {
+        return Existing::Foreign;
+    };
+    if ours.key_sha256 != theirs.key_sha256 || ours.bucket != theirs.bucket {
+        return Existing::Foreign;
+    }
+    let identity = |version: &SourceVersion| {
+        (
+            version.etag.clone(),
+            version.version_id.clone(),
+            version.size_bytes,
+        )
+    };
+    if identity(ours) == identity(theirs) {
+        return Existing::Same;
+    }
+    match (&ours.sequencer, &theirs.sequencer) {
+        (Some(ours), Some(theirs)) if ours > theirs => Existing::Older,
+        (Some(ours), Some(theirs)) if ours < theirs => Existing::Newer,
+        _ => Existing::Unordered,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy() -> Policy {
+        let keys = KeyMap {
+            source_prefix: "incoming/".into(),
+            output_prefix: "processed/".into(),
+            extension: ".zip",
+        };
+        Policy {
+            keys,
+            source_bucket: None,
+            output_bucket: None,
+            max_object_bytes: 100,
+        }
+    }
+
+    fn object(key: &str, size_bytes: Option<u64>) -> CreatedObject {
+        let (bucket, key) = ("bucket".to_owned(), key.to_owned());
+        CreatedObject {
+            bucket,
+            key,
+            version_id: None,
+            etag: None,
+            size_bytes,
+            sequencer: None,
+        }
+    }
+
+    fn skipped(key: &str, size_bytes: Option<u64>) -> Option<SkipReason> {
+        match policy().intent(&object(key, size_bytes)).unwrap() {
+            Intent::Skip(reason) => Some(reason),
+            Intent::Compress { .. } => None,
+        }
+    }
+
+    #[test]
+    fn only_sources_are_worked_on() {
+        assert_eq!(skipped("incoming/a", Some(1)), None);
+        assert_eq!(
+            skipped("elsewhere/a", Some(1)),
+            Some(SkipReason::OutsidePrefix)
+        );
+        assert_eq!(
+            skipped("processed/00/a.zip", Some(1)),
+            Some(SkipReason::OutsidePrefix)
+        );
+        assert_eq!(
+            skipped("incoming/folder/", Some(0)),
+            Some(SkipReason::FolderMarker)
+        );
+        assert_eq!(
+            skipped("incoming/", Some(0)),
+            Some(SkipReason::FolderMarker)
+        );
+        assert_eq!(skipped("incoming/folder/", Some(1)), None);
+    }
+
+    #[test]
+    fn the_size_limit_is_inclusive() {
+        let intent = |size| policy().intent(&object("incoming/a", Some(size)));
+        assert!(intent(99).is_ok() && intent(100).is_ok());
+        assert!(matches!(
+            intent(101),
+            Err(CompressError::TooLarge {
+                size_bytes: 101,
+                limit_bytes: 100
+            })
+        ));
+    }
+
+    #[test]
+    fn a_foreign_or_impossible_bucket_is_refused() {
+        let only = Policy {
+            source_bucket: Some("mine".into()),
+            ..policy()
+        };
+        assert!(matches!(
+            only.intent(&object("incoming/a", None)),
+            Err(CompressError::WrongBucket { .. })
+        ));
+        for name in ["", "ab", "a b", "../x", "arn:aws:s3:::b"] {
+            let odd = CreatedObject {
+                bucket: name.into(),
+                ..object("incoming/a", None)
+            };
+            assert!(
+                matches!(
+                    policy().intent(&odd),
+                    Err(CompressError::WrongBucket { .. })
+                ),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn outputs_are_never_sources_even_where_prefixes_overlap() {
+        let keys = KeyMap {
+            source_prefix: "data/".into(),
+            output_prefix: "data/out/".into(),
+            extension: ".gz",
+        };
+        let policy = Policy {
+            keys,
+            output_bucket: Some("bucket".into()),
+            ..policy()
+        };
+        let intent = policy.intent(&object("data/out/00/a.gz", None)).unwrap();
+        assert_eq!(intent, Intent::Skip(SkipReason::OutsidePrefix));
+    }
+
+    fn version(etag: &str, sequencer: Option<&str>) -> SourceVersion {
+        SourceVersion {
+            bucket: "bucket".into(),
+            key_sha256: "k".into(),
+            etag: etag.into(),
+            version_id: None,
+            size_bytes: 1,
+            sequencer: sequencer.and_then(Sequencer::new),
+        }
+    }
+
+    #[test]
+    fn the_sequencer_orders_versions_of_one_source() {
+        let (old, new) = (version("a", Some("01")), version("b", Some("02")));
+        assert_eq!(compare(&new, Some(&old)), Existing::Older);
+        assert_eq!(compare(&old, Some(&new)), Existing::Newer);
+        assert_eq!(
+            compare(&old, Some(&version("b", None))),
+            Existing::Unordered
+        );
+        assert_eq!(
+            compare(&old, Some(&version("b", Some("01")))),
+            Existing::Unordered
+        );
+        assert_eq!(
+            compare(&old, Some(&version("a", Some("07")))),
+            Existing::Same
+        );
+    }
+
+    #[test]
+    fn the_same_bytes_in_another_version_are_another_version() {
+        let ours = SourceVersion {
+            version_id: Some("v2".into()),
+            ..version("a", Some("02"))
+        };
+        let theirs = SourceVersion {
+            version_id: Some("v1".into()),
+            ..version("a", Some("01"))
+        };
+        assert_eq!(compare(&ours, Some(&theirs)), Existing::Older);
+    }
+
+    #[test]
+    fn another_key_another_bucket_or_no_mark_is_foreign() {
+        let ours = version("a", None);
+        assert_eq!(compare(&ours, None), Existing::Foreign);
+        assert_eq!(
+            compare(
+                &ours,
+                Some(&SourceVersion {
+                    key_sha256: "x".into(),
+                    ..ours.clone()
+                })
+            ),
+            Existing::Foreign
+        );
+        assert_eq!(
+            compare(
+                &ours,
+                Some(&SourceVersion {
+                    bucket: "x".into(),
+                    ..ours.clone()
+                })
+            ),
+            Existing::Foreign
+        );
+    }
+}
