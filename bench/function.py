@@ -161,7 +161,7 @@ def unpacked_sha256(path: Path, variant: Variant) -> str | None:
     """Digest of what an independent reader gets out of an output; `None` if there is no such reader here."""
     digest = hashlib.sha256()
 
-    def feed(stream: IO[bytes]) -> None:
+    def feed(stream: IO[bytes] | gzip.GzipFile) -> None:
         while data := stream.read(1 << 20):
             digest.update(data)
 
@@ -169,8 +169,8 @@ def unpacked_sha256(path: Path, variant: Variant) -> str | None:
         with zipfile.ZipFile(path) as archive, archive.open(archive.namelist()[0]) as stream:
             feed(stream)
     elif variant.format == "gzip":
-        with gzip.open(path) as stream:
-            feed(stream)
+        with gzip.open(path) as unzipped:
+            feed(unzipped)
     elif shutil.which("zstd") is None:
         return None
     else:

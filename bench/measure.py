@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import re
+import json
 import ssl
 import subprocess
 import time
@@ -312,15 +312,14 @@ def codec_cpu_ms(setup: Setup, variants: Sequence[Variant], datasets: Sequence[s
             setup.say(f"codec alone: {variant.format} {variant.level}, {kind}")
             path = data.dataset(setup.data_folder, kind)
             # The shell waits for a line, so that the codec starts inside the group.
-            command = ["/bin/sh", "-c", 'read -r _; exec "$@" </dev/null', "sh", setup.codec, variant.format]
+            command = ["/bin/sh", "-c", 'read -r _; exec "$@" </dev/null', "sh", str(setup.codec), variant.format]
             with subprocess.Popen(
-                [*command, str(variant.level), path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+                [*command, str(variant.level), str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
             ) as process:
                 if setup.group is not None:
                     setup.group.add(process.pid)
                 output, _ = process.communicate("\n")
-            number = re.search(r"\d+(\.\d+)?", output)
-            if process.returncode or number is None:
-                raise RuntimeError(f"{setup.codec} failed or printed no number: {output!r}")
-            found[variant.name, kind] = float(number[0])
+            if process.returncode:
+                raise RuntimeError(f"{setup.codec} {variant.format} {variant.level} failed")
+            found[variant.name, kind] = json.loads(output)["cpu_ms"]
     return found

@@ -161,7 +161,8 @@ class RuntimeApi:
 
     def wait_ready(self, alive: Callable[[], bool]) -> float:
         """Blocks until the process polls for work; its CPU clock at that moment, seconds."""
-        return self._wait(self.polled, alive, "poll")
+        cpu_s: float = self._wait(self.polled, alive, "poll")
+        return cpu_s
 
     def invoke(self, event: Any, alive: Callable[[], bool]) -> Answer:
         """One invocation of a process that is polling, until it polls again."""

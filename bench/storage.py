@@ -62,7 +62,8 @@ def free_port() -> int:
     """A port that was free a moment ago."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def make_certificates(folder: Path) -> tuple[Path, Path, Path] | None:
@@ -123,8 +124,8 @@ class Storage:
         port = free_port()
         with (log_folder / "s3s-fs.log").open("wb") as log:
             self._server = subprocess.Popen(
-                [binary, "--host", "127.0.0.1", "--port", str(port), "--access-key", ACCESS_KEY]
-                + ["--secret-key", SECRET_KEY, self.root],
+                [str(binary), "--host", "127.0.0.1", "--port", str(port), "--access-key", ACCESS_KEY]
+                + ["--secret-key", SECRET_KEY, str(self.root)],
                 env={"RUST_LOG": "error"},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -181,7 +182,8 @@ class Storage:
         assert self._proxy.stdin is not None and self._proxy.stdout is not None
         self._proxy.stdin.write(json.dumps(order) + "\n")
         self._proxy.stdin.flush()
-        return json.loads(self._proxy.stdout.readline())
+        answer: dict[str, Any] = json.loads(self._proxy.stdout.readline())
+        return answer
 
     def model(self, latency_ms: float, mb_per_s: float) -> None:
         """Network model of the proxy; zeros switch it off."""
@@ -197,7 +199,8 @@ class Storage:
 
     def _copy(self, source: str, target: str) -> str:
         answer = self.client.copy_object(Bucket=BUCKET, Key=target, CopySource={"Bucket": BUCKET, "Key": source})
-        return answer["CopyObjectResult"]["ETag"].strip('"')
+        etag: str = answer["CopyObjectResult"]["ETag"]
+        return etag.strip('"')
 
     def put(self, key: str, parts: Iterable[bytes]) -> Source:
         """Stores an object by writing the server's file.
