@@ -6,6 +6,7 @@
 pub mod batch;
 pub mod deadline;
 pub mod env;
+pub mod idempotency;
 pub mod partition;
 pub mod s3_event;
 pub mod telemetry;

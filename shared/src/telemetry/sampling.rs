@@ -33,9 +33,11 @@ mod tests {
 
     #[test]
     fn about_the_asked_for_fraction_is_sampled() {
-        let sampled = (0..10_000)
-            .filter(|n| is_sampled(&format!("id-{n}"), 0.01))
-            .count();
-        assert!((70..130).contains(&sampled), "{sampled}");
+        for (rate, expected) in [(0.01, 70..130), (0.5, 4_800..5_200)] {
+            let sampled = (0..10_000)
+                .filter(|n| is_sampled(&format!("id-{n}"), rate))
+                .count();
+            assert!(expected.contains(&sampled), "{rate}: {sampled}");
+        }
     }
 }
