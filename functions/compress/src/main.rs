@@ -1,19 +1,32 @@
 //! The Lambda function `compress`: reads the environment, builds the clients, serves.
 
-use std::error::Error;
+use std::process::ExitCode;
 
 use aws_config::BehaviorVersion;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use compress::{App, Config};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
-use shared::telemetry::Telemetry;
+use shared::env::Vars;
+use shared::telemetry::{Settings, Telemetry, error_chain};
 
 // One thread runs all waiting; each object's codec has its own. Lambda gives such a function less than a core.
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
-    let config = Config::parse(|name| std::env::var(name).ok())?;
-    let telemetry = Telemetry::install(config.telemetry.clone())?;
+async fn main() -> ExitCode {
+    let config = match Config::parse(|name| std::env::var(name).ok()) {
+        Ok(config) => config,
+        Err(error) => {
+            let defaults = Settings::read(&mut Vars::new(|_: &str| None), "compress");
+            return match Telemetry::install(defaults) {
+                Ok(_) => fail("bad configuration", &error),
+                Err(_) => ExitCode::FAILURE,
+            };
+        }
+    };
+    let telemetry = match Telemetry::install(config.telemetry.clone()) {
+        Ok(telemetry) => telemetry,
+        Err(_) => return ExitCode::FAILURE,
+    };
     let http = aws_smithy_http_client::Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .build_https();
@@ -21,15 +34,17 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         .http_client(http)
         .load()
         .await;
-    let app = App::new(
-        aws_sdk_s3::Client::new(&aws),
-        aws_sdk_sqs::Client::new(&aws),
-        config,
-        telemetry,
-    );
+    let (s3, sqs) = (aws_sdk_s3::Client::new(&aws), aws_sdk_sqs::Client::new(&aws));
+    let app = App::new(s3, sqs, config, telemetry);
     let app = &app;
-    let handle = service_fn(|event: LambdaEvent<Value>| async move {
-        app.handle(event).await.map_err(Diagnostic::from)
-    });
-    lambda_runtime::run(handle).await
+    let handle = |event: LambdaEvent<Value>| async move { app.handle(event).await.map_err(Diagnostic::from) };
+    match lambda_runtime::run(service_fn(handle)).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail("runtime", &*error),
+    }
+}
+
+fn fail(message: &'static str, error: &(dyn std::error::Error + 'static)) -> ExitCode {
+    tracing::error!(error = error_chain(error), "{message}");
+    ExitCode::FAILURE
 }
