@@ -126,7 +126,14 @@ impl RuntimeApi {
         self.environment.wait_until(timeout, state::State::is_asked)
     }
 
-    /// The answer to `/init/error`, if a runtime has reported one.
+    /// Waits until no runtime is asking for an event; whether none is within the time.
+    #[must_use]
+    pub fn wait_until_idle(&self, timeout: Duration) -> bool {
+        self.environment
+            .wait_until(timeout, |state| !state.is_asked())
+    }
+
+    /// What a runtime has reported to `/init/error`, if one has.
     #[must_use]
     pub fn init_error(&self) -> Option<Answer> {
         self.environment.lock().init_error()

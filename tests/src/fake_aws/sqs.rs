@@ -54,7 +54,13 @@ pub(super) fn send_message(store: &mut Store, body: &[u8]) -> Answer {
 /// An SQS error answer in the awsJson 1.0 form.
 pub(super) fn error(status: u16, code: &str, message: &str) -> Answer {
     let body = json!({"__type": format!("com.amazonaws.sqs#{code}"), "message": message});
-    Answer::json(status, &body).header("x-amzn-query-error", &format!("{code};Sender"))
+    let query_code = match code {
+        // The one whose name in the older query protocol is another; clients go by that name.
+        "QueueDoesNotExist" => "AWS.SimpleQueueService.NonExistentQueue",
+        code => code,
+    };
+    let fault = if status < 500 { "Sender" } else { "Receiver" };
+    Answer::json(status, &body).header("x-amzn-query-error", &format!("{query_code};{fault}"))
 }
 
 fn accept(store: &mut Store, body: &[u8]) -> Result<Value, Refused> {

@@ -211,6 +211,7 @@ struct Asking<'a> {
 impl Drop for Asking<'_> {
     fn drop(&mut self) {
         self.environment.lock().stop_asking(self.generation);
+        self.environment.shared.changed.notify_all();
     }
 }
 
