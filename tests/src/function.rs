@@ -11,10 +11,13 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::fake_aws::{REGION, credential_variables};
-use crate::runtime_api::{RuntimeApi, Watcher};
+use crate::runtime_api::{Process, RuntimeApi};
 
 /// Memory of the function unless a test says otherwise, MB: the template's value.
 const MEMORY_MB: &str = "256";
+
+/// Longest wait for the end of a killed process.
+const KILL_MAX: Duration = Duration::from_secs(20);
 
 /// A running function; it is killed and reaped when it is dropped.
 #[derive(Debug)]
@@ -52,7 +55,8 @@ impl Function {
         Self::spawn_command(Command::new(binary), name, env, api)
     }
 
-    /// As [`Function::spawn`], for any program: one under `strace`, or a stand-in.
+    /// As [`Function::spawn`], for any program that starts no other: its end is the end of its
+    /// output.
     #[must_use]
     pub fn spawn_command(
         mut command: Command,
@@ -68,8 +72,7 @@ impl Function {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let watcher = api.watcher();
-        watcher.process_started();
+        let process = api.process_started();
         let mut child = command
             .spawn()
             .unwrap_or_else(|error| panic!("start {name}: {error}"));
@@ -77,7 +80,7 @@ impl Function {
         let (child, seen) = (Arc::new(Mutex::new(child)), Arc::new(Seen::default()));
         let errors = collect(stderr, &seen, |output, line| output.stderr.push(line));
         let lines = collect(stdout, &seen, |output, line| output.stdout.push(line));
-        let readers = vec![reap(vec![errors, lines], &child, &seen, watcher)];
+        let readers = vec![reap(vec![errors, lines], &child, &seen, process)];
         Self {
             child,
             pid,
@@ -125,10 +128,18 @@ impl Function {
         found(&waited.expect("the readers never panic").0)
     }
 
-    /// Ends the process with SIGKILL. It may have ended before.
+    /// Ends the process with SIGKILL and waits until it is gone. It may have ended before.
     pub fn kill(&self) {
-        let mut child = self.child.lock().expect("nobody panics with the child");
-        child.kill().expect("kill an own child");
+        self.child
+            .lock()
+            .expect("nobody panics with the child")
+            .kill()
+            .expect("kill an own child");
+        assert!(
+            self.wait_exit(KILL_MAX).is_some(),
+            "process {} outlives SIGKILL",
+            self.pid
+        );
     }
 
     /// Waits for the end of the process: its status, or `None` when it outlived the time.
@@ -185,7 +196,7 @@ fn reap(
     streams: Vec<JoinHandle<()>>,
     child: &Arc<Mutex<Child>>,
     seen: &Arc<Seen>,
-    watcher: Watcher,
+    process: Process,
 ) -> JoinHandle<()> {
     let (child, seen) = (Arc::clone(child), Arc::clone(seen));
     std::thread::spawn(move || {
@@ -193,7 +204,7 @@ fn reap(
             let _ = stream.join();
         }
         let status = child.lock().expect("nobody panics with the child").wait();
-        watcher.process_exited();
+        process.exited();
         seen.change(|output| output.exited = status.ok());
     })
 }

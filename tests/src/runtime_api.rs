@@ -145,23 +145,27 @@ impl RuntimeApi {
         self.environment.lock().violations().to_vec()
     }
 
-    pub(crate) fn watcher(&self) -> Watcher {
-        Watcher(self.environment.clone())
+    /// A new process takes over: the environment is as good as new.
+    pub(crate) fn process_started(&self) -> Process {
+        let number = self.environment.change(state::State::process_started);
+        Process {
+            environment: self.environment.clone(),
+            number,
+        }
     }
 }
 
-/// Tells the Runtime API about the process behind it.
+/// The process behind the Runtime API, as its starter sees it.
 #[derive(Clone, Debug)]
-pub(crate) struct Watcher(Environment);
+pub(crate) struct Process {
+    environment: Environment,
+    number: u64,
+}
 
-impl Watcher {
-    /// A new process takes over: the environment is as good as new.
-    pub(crate) fn process_started(&self) {
-        self.0.change(state::State::process_started);
-    }
-
+impl Process {
     /// The process is gone, and with it the event that it had.
-    pub(crate) fn process_exited(&self) {
-        self.0.change(state::State::process_exited);
+    pub(crate) fn exited(&self) {
+        self.environment
+            .change(|state| state.process_exited(self.number));
     }
 }

@@ -15,8 +15,10 @@ pub(super) struct State {
     invocations: Vec<Invocation>,
     violations: Vec<String>,
     init_error: Option<Answer>,
-    /// One more for each process, so that a dead one's request for an event gets none.
+    /// One more for each process that starts or ends, so that a dead one's request for an event
+    /// gets none.
     generation: u64,
+    processes: u64,
     process_is_gone: bool,
     asking: usize,
     numbers: u64,
@@ -37,6 +39,8 @@ enum Stage {
         deadline: Instant,
     },
     Answered(Answer),
+    /// The process that had it is gone.
+    Orphaned,
     /// The test has its answer, or has given up.
     Settled {
         answered: bool,
@@ -108,17 +112,31 @@ impl State {
         self.violations.push(text.into());
     }
 
-    pub(super) fn process_started(&mut self) {
-        self.generation += 1;
-        self.asking = 0;
+    /// A new process takes over; returns its number.
+    pub(super) fn process_started(&mut self) -> u64 {
+        self.forget_process();
         self.process_is_gone = false;
         self.init_error = None;
+        self.processes += 1;
+        self.processes
     }
 
-    pub(super) fn process_exited(&mut self) {
+    /// A process is gone; once another has taken over, that changes nothing.
+    pub(super) fn process_exited(&mut self, process: u64) {
+        if self.processes == process {
+            self.forget_process();
+            self.process_is_gone = true;
+        }
+    }
+
+    fn forget_process(&mut self) {
         self.generation += 1;
         self.asking = 0;
-        self.process_is_gone = true;
+        for invocation in &mut self.invocations {
+            if matches!(invocation.stage, Stage::Handed { .. }) {
+                invocation.stage = Stage::Orphaned;
+            }
+        }
     }
 
     /// A runtime asks for an event.
@@ -170,6 +188,7 @@ impl State {
     pub(super) fn report(&mut self, request_id: &str, report: Report) -> Result<(), Rejection> {
         let complaint = match self.stage_of(request_id) {
             None | Some(Stage::Waiting) => format!("answer to an unknown request id {request_id}"),
+            Some(Stage::Orphaned) => format!("answer to {request_id} of another process"),
             Some(Stage::Answered(_) | Stage::Settled { answered: true }) => {
                 format!("second answer to {request_id}")
             }
@@ -217,9 +236,8 @@ impl State {
         let answer = match &invocation.stage {
             Stage::Answered(answer) => answer.clone(),
             Stage::Waiting if init_error.is_some() => init_error?,
-            Stage::Waiting | Stage::Handed { .. } if process_is_gone => {
-                Answer::Lost(Lost::ProcessExited)
-            }
+            Stage::Orphaned => Answer::Lost(Lost::ProcessExited),
+            Stage::Waiting if process_is_gone => Answer::Lost(Lost::ProcessExited),
             Stage::Waiting if now >= never_asked_at => Answer::Lost(Lost::NeverAsked),
             Stage::Handed { deadline } if now >= *deadline => Answer::Lost(Lost::DeadlinePassed),
             Stage::Waiting | Stage::Handed { .. } | Stage::Settled { .. } => return None,

@@ -7,7 +7,7 @@ use tests::runtime_api::{Answer, Lost, RuntimeApi};
 use crate::TIMEOUT;
 
 /// A stand-in for a function: a shell script, started like the real binary.
-fn script(text: &str, env: &[(&str, &str)], api: &RuntimeApi) -> Function {
+pub(crate) fn script(text: &str, env: &[(&str, &str)], api: &RuntimeApi) -> Function {
     let mut shell = Command::new("/bin/sh");
     shell.args(["-c", text]);
     Function::spawn_command(shell, "stand-in", env, api)

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tests::runtime_api::{Answer, Lost, RuntimeApi};
 
 use crate::TIMEOUT;
+use crate::function::script;
 
 /// A runtime that does just what it is told, right or wrong.
 struct Raw {
@@ -79,7 +80,7 @@ impl Reply {
             .headers
             .lines()
             .find_map(|line| line.strip_prefix(&format!("{name}: ")));
-        line.unwrap_or_else(|| panic!("no {name} in {}", self.headers))
+        line.unwrap_or("not sent")
     }
 }
 
@@ -311,6 +312,30 @@ fn a_runtime_that_went_away_while_asking_may_come_back() {
     });
     assert_eq!(
         api.invoke_as("id", &Value::Null, TIMEOUT),
+        Answer::Response(json!(1))
+    );
+    running.join().unwrap();
+    assert!(api.violations().is_empty());
+}
+
+#[test]
+fn a_killed_process_loses_its_event_and_the_next_one_starts_afresh() {
+    let api = RuntimeApi::start();
+    let first = script("exec sleep 600", &[], &api);
+    std::thread::scope(|scope| {
+        let lost = scope.spawn(|| api.invoke(&Value::Null, TIMEOUT));
+        assert_eq!(Raw::connect(&api).next().status, 200);
+        first.kill();
+        assert_eq!(lost.join().unwrap(), Answer::Lost(Lost::ProcessExited));
+    });
+    let _second = script("exec sleep 600", &[], &api);
+    drop(first);
+    let running = runtime(&api, |raw| {
+        raw.next();
+        raw.post("invocation/again/response", "", "1");
+    });
+    assert_eq!(
+        api.invoke_as("again", &Value::Null, TIMEOUT),
         Answer::Response(json!(1))
     );
     running.join().unwrap();

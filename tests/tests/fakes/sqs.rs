@@ -26,7 +26,7 @@ async fn a_message_arrives_with_its_attributes_and_their_digests() {
     let (fake, client, url) = queue();
     let send = client.send_message().queue_url(url).message_body("héllo");
     let send = with(with(send, "reason", "too_large"), "key", "incoming/ä");
-    let sent = send.send().await.unwrap();
+    let receipt = send.send().await.unwrap();
     let message = &fake.messages("dlq")[0];
     assert_eq!(message.body, "héllo");
     assert_eq!(message.attributes["reason"], "too_large");
@@ -39,9 +39,9 @@ async fn a_message_arrives_with_its_attributes_and_their_digests() {
         }
     }
     let expected = format!("{:x}", md5::compute(digest));
-    assert_eq!(sent.md5_of_message_attributes(), Some(expected.as_str()));
+    assert_eq!(receipt.md5_of_message_attributes(), Some(expected.as_str()));
     assert_eq!(
-        sent.md5_of_message_body(),
+        receipt.md5_of_message_body(),
         Some(&*format!("{:x}", md5::compute("héllo")))
     );
 }
