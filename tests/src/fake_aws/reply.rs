@@ -21,7 +21,7 @@ use super::xml;
 use crate::server::{Dropped, Flushes};
 
 /// Largest frame of a body, bytes.
-const FRAME_BYTES_MAX: u64 = 64 * 1024;
+const FRAME_BYTES_MAX: u64 = 256 * 1024;
 
 /// An answer before it is put on the wire.
 #[derive(Debug)]
