@@ -1,0 +1,73 @@
+# Every target works offline once `make setup` ran, except `deploy`. Tools live in .venv/, scratch in .local-cloud/,
+# builds in target/; nothing else is written.
+#
+# Pinned tools: edit tests/local_cloud/requirements-*.in, then regenerate the hashes with
+#   uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header X.in -o X.txt
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo up down check test bench deploy
+
+ARCHITECTURE ?= arm64
+HOST_ARCHITECTURE := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
+
+TOOLS := $(CURDIR)/.venv/tools
+CLOUD := $(CURDIR)/.venv/cloud
+PYTHON_CLOUD := $(CLOUD)/bin/python
+SETUP := .venv/tools/.stamp .venv/cloud/.stamp
+
+export PATH := $(TOOLS)/bin:$(PATH)
+export SAM_CLI_TELEMETRY := 0
+export PYTHONDONTWRITEBYTECODE := 1
+
+help: ## this list
+	@echo "Sluice: AWS Lambda functions in Rust. Start with 'make demo'."
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  build and deploy take ARCHITECTURE=arm64 (default) or x86_64; deploy takes ARGS=... for sam deploy."
+
+setup: $(SETUP) ## install the pinned tools into .venv/ (the other targets do it when needed)
+
+.venv/%/.stamp: tests/local_cloud/requirements-%.txt tests/local_cloud/system.sh
+	@tests/local_cloud/system.sh
+	@tests/local_cloud/venv.sh .venv/$* $<
+	@touch $@
+
+build: $(SETUP) ## release build for AWS (arm64, full LTO) into .aws-sam/
+	@tests/local_cloud/rust_target.sh $(ARCHITECTURE)
+	sam build --parameter-overrides Architecture=$(ARCHITECTURE)
+
+demo: $(SETUP) ## the whole chain for real on a local cloud: deploy, upload, compress, verify, print a table
+	@$(PYTHON_CLOUD) tests/local_cloud demo --architecture $(HOST_ARCHITECTURE)
+
+up: $(SETUP) ## the same local cloud, left running, with commands to play with
+	@$(PYTHON_CLOUD) tests/local_cloud up --architecture $(HOST_ARCHITECTURE)
+
+down: ## stop what 'make up' started
+	@if [ -x $(PYTHON_CLOUD) ]; then $(PYTHON_CLOUD) tests/local_cloud down; fi
+
+check: export AWS_DEFAULT_REGION := us-east-1
+check: $(SETUP) ## format, clippy, template lint (source and transformed), licences
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
+	sam validate --lint
+	cfn-lint template.yaml
+	mkdir -p .local-cloud
+	$(PYTHON_CLOUD) tests/local_cloud/transform.py template.yaml > .local-cloud/transformed.json
+	cfn-lint .local-cloud/transformed.json
+	@if command -v cargo-deny > /dev/null; then cargo deny check bans licenses sources; \
+	else echo "cargo-deny is not installed: CI checks bans, licences, sources and advisories"; fi
+
+test: $(SETUP) ## all tests: Rust, then the deployed chain (the same program as 'make demo')
+	cargo build --locked --workspace --bins
+	cargo test --locked --workspace --all-features
+	$(PYTHON_CLOUD) tests/local_cloud demo --architecture $(HOST_ARCHITECTURE)
+
+bench: $(SETUP) ## compare with a Python function of the same behaviour: table, CSV, chart
+	cargo build --locked --release -p compress
+	$(PYTHON_CLOUD) bench/run.py
+
+deploy: build ## build and deploy to the AWS account of your credentials
+	sam deploy --parameter-overrides Architecture=$(ARCHITECTURE) $(ARGS)

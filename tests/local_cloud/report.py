@@ -1,0 +1,102 @@
+"""What the demo prints."""
+
+import dataclasses
+import sys
+
+from deployment import Deployment
+from samples import Sample
+
+LOG_LINES_MAX = 40
+EVIDENCE_LINES_MAX = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class DeadLetter:
+    """A message of the dead-letter queue and what the function wrote to it."""
+
+    reason: str
+    error: str
+    bucket: str
+    key: str
+    body: str
+
+    @classmethod
+    def of(cls, message: dict) -> "DeadLetter":
+        attributes = {name: value["StringValue"] for name, value in message.get("MessageAttributes", {}).items()}
+        names = ("reason", "error", "bucket", "key")
+        return cls(*(attributes.get(name, "") for name in names), message["Body"])
+
+
+class Claims:
+    """Sentences about the run and whether they are true."""
+
+    def __init__(self):
+        self._claims = []
+
+    @property
+    def all_true(self) -> bool:
+        return bool(self._claims) and all(true for _, true, _ in self._claims)
+
+    def add(self, sentence: str, true: bool, evidence: object = "") -> None:
+        """`evidence` is printed when the sentence is false."""
+        self._claims.append((sentence, true, evidence))
+
+    def print(self) -> None:
+        print("\nChecked")
+        for sentence, true, evidence in self._claims:
+            print(f"  {'ok  ' if true else 'FAIL'}  {sentence}")
+            for line in _evidence(evidence) if not true else []:
+                print(f"          {line}")
+
+
+def _evidence(evidence: object) -> list[str]:
+    several = isinstance(evidence, (list, set, tuple))
+    lines = sorted(map(str, evidence)) if several else [str(evidence)]
+    return lines[:EVIDENCE_LINES_MAX]
+
+
+_HEADER = ("source", "output", "bytes in", "bytes out", "ratio", "verified", "source is")
+
+
+def row(sample: Sample, output_bytes: int, *, verified: bool, gone: bool) -> tuple[str, ...]:
+    """One line of the table; the ratio is of input to output."""
+    size = len(sample.body)
+    return (
+        sample.source_key,
+        sample.output_key,
+        f"{size:,}",
+        f"{output_bytes:,}",
+        f"{size / output_bytes:.2f}" if size else "-",
+        "yes" if verified else "NO",
+        "gone" if gone else "STILL THERE",
+    )
+
+
+def missing_row(sample: Sample) -> tuple[str, ...]:
+    """The line of a sample that never came out."""
+    return (sample.source_key, "MISSING", f"{len(sample.body):,}", "", "", "NO", "")
+
+
+def print_table(rows: list[tuple[str, ...]], seconds: float) -> None:
+    """Numbers to the right, text to the left."""
+    widths = [max(len(cells[column]) for cells in [_HEADER, *rows]) for column in range(len(_HEADER))]
+    print()
+    for cells in [_HEADER, tuple("-" * width for width in widths), *rows]:
+        aligned = [cell.rjust(width) if 2 <= column <= 4 else cell.ljust(width)
+                   for column, (cell, width) in enumerate(zip(cells, widths))]
+        print("  " + "  ".join(aligned).rstrip())
+    print(f"\n  {len(rows)} objects in {seconds:.1f} s, from the first upload to the last output")
+
+
+def print_dead_letters(letters: list[DeadLetter]) -> None:
+    """Why each message is there."""
+    print("\nDead-letter queue")
+    for letter in letters:
+        print(f"  {letter.reason or 'NO REASON':12}  {letter.key or '(no key)'}  {letter.error}")
+
+
+def print_function_log(deployment: Deployment) -> None:
+    """The end of the function's log, for a failed run."""
+    print(f"\nEnd of the log ({deployment.cloud.log})", file=sys.stderr)
+    for line in deployment.cloud.log.read_text(errors="replace").splitlines()[-LOG_LINES_MAX:]:
+        print(f"  {line}", file=sys.stderr)
