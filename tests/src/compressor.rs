@@ -64,7 +64,7 @@ impl Compressor {
 
     /// Invokes the handler with 60 seconds to go.
     pub async fn invoke(&self, payload: Value) -> Result<Value, InvocationError> {
-        self.invoke_within(payload, Duration::from_secs(60)).await
+        self.invoke_within(payload, Duration::from_mins(1)).await
     }
 
     /// Invokes the handler with so much time until the deadline.

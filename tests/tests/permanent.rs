@@ -11,7 +11,7 @@ async fn dead_letter(compressor: &Compressor, key: &str, reason: &str) {
     let written = compressor.source(key, "0123456789");
     let body = written.notification();
     assert_eq!(
-        compressor.deliver(&[body.clone()]).await,
+        compressor.deliver(std::slice::from_ref(&body)).await,
         [""; 0],
         "{reason}"
     );

@@ -97,7 +97,7 @@ fn attributes<const N: usize>(
 }
 
 /// `text` as a queue takes it, cut at `bytes_max`: other control characters are written as `\u{1}`.
-/// Source: SQS API reference, SendMessage, allowed characters.
+/// Source: SQS API reference, `SendMessage`, allowed characters.
 fn queue_text(text: &str, bytes_max: usize) -> String {
     let mut out = String::with_capacity(text.len().min(bytes_max));
     for c in text.chars() {

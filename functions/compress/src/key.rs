@@ -38,6 +38,7 @@ impl KeyMap {
     /// without the source prefix and without a leading partition folder that is its own; `hh` is its partition.
     ///
     /// Nothing for a key outside the source prefix.
+    #[must_use]
     pub fn output_key(&self, key: &str) -> Option<Result<String, BadKey>> {
         let rest = key.strip_prefix(self.source_prefix.as_str())?;
         Some(self.map(rest))

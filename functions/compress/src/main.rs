@@ -23,9 +23,8 @@ async fn main() -> ExitCode {
             };
         }
     };
-    let telemetry = match Telemetry::install(config.telemetry.clone()) {
-        Ok(telemetry) => telemetry,
-        Err(_) => return ExitCode::FAILURE,
+    let Ok(telemetry) = Telemetry::install(config.telemetry.clone()) else {
+        return ExitCode::FAILURE;
     };
     let http = aws_smithy_http_client::Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
@@ -34,10 +33,15 @@ async fn main() -> ExitCode {
         .http_client(http)
         .load()
         .await;
-    let (s3, sqs) = (aws_sdk_s3::Client::new(&aws), aws_sdk_sqs::Client::new(&aws));
+    let (s3, sqs) = (
+        aws_sdk_s3::Client::new(&aws),
+        aws_sdk_sqs::Client::new(&aws),
+    );
     let app = App::new(s3, sqs, config, telemetry);
     let app = &app;
-    let handle = |event: LambdaEvent<Value>| async move { app.handle(event).await.map_err(Diagnostic::from) };
+    let handle = |event: LambdaEvent<Value>| async move {
+        app.handle(event).await.map_err(Diagnostic::from)
+    };
     match lambda_runtime::run(service_fn(handle)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail("runtime", &*error),

@@ -23,10 +23,10 @@ const CONTENT_ENCODING: &str = "source-content-encoding";
 /// Lowercase hex SHA-256 of a key.
 #[must_use]
 pub fn key_sha256(key: &str) -> String {
-    Sha256::digest(key)
+    let digest = Sha256::digest(key);
+    digest
         .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+        .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 /// An output's user metadata, and the names of the source's own that did not fit or were ours.
@@ -49,6 +49,7 @@ pub struct ContentHeaders<'a> {
 
 /// Ours first, then the source's in the order of their names, as far as the limit allows.
 #[must_use]
+#[expect(clippy::implicit_hasher, reason = "the SDK's own map")]
 pub fn output_metadata(
     source: &SourceVersion,
     headers: ContentHeaders<'_>,
@@ -106,6 +107,7 @@ fn our_entries(source: &SourceVersion, headers: ContentHeaders<'_>) -> Vec<(&'st
 
 /// The source version that an output names in its metadata; nothing when it is not one of ours.
 #[must_use]
+#[expect(clippy::implicit_hasher, reason = "the SDK's own map")]
 pub fn source_version(user: &HashMap<String, String>) -> Option<SourceVersion> {
     Some(SourceVersion {
         bucket: user.get(BUCKET)?.clone(),

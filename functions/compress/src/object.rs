@@ -202,8 +202,11 @@ impl Compressor {
                     tokio::time::sleep(COMMIT_WAIT * 2_u32.pow(round)).await;
                     continue;
                 }
-                Meaning::ConditionFailed | Meaning::Conflict | Meaning::NotFound => {}
-                Meaning::Uncertain | Meaning::NoSuchUpload => {}
+                Meaning::ConditionFailed
+                | Meaning::Conflict
+                | Meaning::NotFound
+                | Meaning::Uncertain
+                | Meaning::NoSuchUpload => {}
                 _ => return Err(upload.error(refusal)),
             }
             // S3 asks to begin such an upload anew; the queue's next delivery does.
@@ -259,13 +262,12 @@ impl Compressor {
                 There::Ours { output_bytes }
             }
             Existing::Older => older,
-            Existing::Newer => There::Newer,
             Existing::Unordered
                 if source::is_current(&self.client, source_key, version).await? =>
             {
                 older
             }
-            Existing::Unordered => There::Newer,
+            Existing::Newer | Existing::Unordered => There::Newer,
             Existing::Foreign => {
                 return Err(CompressError::OutputConflict {
                     output_key: upload.key().to_owned(),

@@ -70,16 +70,8 @@ impl Refusal {
         let code = self.code.as_deref().unwrap_or_default();
         match (self.status, code) {
             (None, _) => Meaning::Uncertain,
-            (
-                _,
-                "SlowDown"
-                | "Throttling"
-                | "ThrottlingException"
-                | "TooManyRequests"
-                | "RequestLimitExceeded",
-            )
-            | (Some(429), _) => Meaning::Throttled,
-            (Some(503), "" | "ServiceUnavailable") => Meaning::Throttled,
+            (Some(429), _) | (Some(503), "" | "ServiceUnavailable") => Meaning::Throttled,
+            _ if is_throttling(code) => Meaning::Throttled,
             (_, "NoSuchUpload") => Meaning::NoSuchUpload,
             (
                 _,
@@ -89,12 +81,11 @@ impl Refusal {
                 | "InvalidBucketName",
             )
             | (Some(301), _) => Meaning::WrongBucket,
-            (_, "PreconditionFailed") | (Some(412), _) => Meaning::ConditionFailed,
+            (Some(412), _) => Meaning::ConditionFailed,
             (Some(409), _) => Meaning::Conflict,
-            (_, "NoSuchKey" | "NotFound") | (Some(404), _) => Meaning::NotFound,
+            (Some(404), _) => Meaning::NotFound,
             (_, "InvalidObjectState") => Meaning::Archived,
             (_, "KeyTooLongError") => Meaning::KeyTooLong,
-            (Some(400..=499), _) if code.contains("Throttl") => Meaning::Throttled,
             (Some(400..=499), _) if code.starts_with("KMS.") || self.names_kms() => {
                 Meaning::KmsDenied
             }
@@ -155,6 +146,13 @@ impl Error for Refusal {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&*self.source)
     }
+}
+
+fn is_throttling(code: &str) -> bool {
+    matches!(
+        code,
+        "SlowDown" | "TooManyRequests" | "RequestLimitExceeded"
+    ) || code.contains("Throttl")
 }
 
 /// The status of a raw response, so that `Refusal::new` takes any service's SDK error.

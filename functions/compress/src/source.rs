@@ -13,8 +13,11 @@ use crate::error::CompressError;
 use crate::metadata::key_sha256;
 use crate::refusal::{Meaning, Refusal};
 
-/// Times that one body is resumed.
+/// Times that one body is resumed without progress in between.
 const RESUMES_MAX: u32 = 5;
+
+/// What counts as progress, bytes.
+const PROGRESS_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Wait before the first resume; doubles each time.
 const RESUME_WAIT: Duration = Duration::from_millis(50);
@@ -29,6 +32,7 @@ pub struct Source {
     pub head: GetObjectOutput,
     body: ByteStream,
     offset_bytes: u64,
+    resumed_at_bytes: u64,
     resumes: u32,
 }
 
@@ -77,6 +81,7 @@ impl Source {
             head,
             body,
             offset_bytes: 0,
+            resumed_at_bytes: 0,
             resumes: 0,
         })))
     }
@@ -102,6 +107,10 @@ impl Source {
         cause: Box<dyn std::error::Error + Send + Sync>,
     ) -> Result<(), ReadError> {
         let size_bytes = self.version.size_bytes;
+        if self.offset_bytes - self.resumed_at_bytes >= PROGRESS_BYTES {
+            self.resumes = 0;
+        }
+        self.resumed_at_bytes = self.offset_bytes;
         // An error after the last byte is a checksum that does not match: nothing is left to ask for.
         if self.resumes >= RESUMES_MAX || self.offset_bytes >= size_bytes {
             let offset_bytes = self.offset_bytes;

@@ -94,7 +94,8 @@ pub struct Upload {
     target: Target,
     /// The output so far, while it may be a single put.
     single: Option<Bytes>,
-    upload_id: Option<String>,
+    /// S3's identifier of the multipart upload, once begun.
+    multipart_id: Option<String>,
     next_number: i32,
     /// Tasks, so that they go on while nobody asks; dropped with the upload.
     in_flight: JoinSet<Result<CompletedPart, Refusal>>,
@@ -111,7 +112,7 @@ impl Upload {
             client,
             target,
             single: None,
-            upload_id: None,
+            multipart_id: None,
             next_number: 1,
             in_flight: JoinSet::new(),
             parts: Vec::new(),
@@ -123,7 +124,7 @@ impl Upload {
     pub async fn part(&mut self, part: Vec<u8>) -> Result<(), CompressError> {
         self.output_bytes += part.len() as u64;
         let part = Bytes::from(part);
-        if self.upload_id.is_none() {
+        if self.multipart_id.is_none() {
             let Some(first) = self.single.take() else {
                 self.single = Some(part);
                 return Ok(());
@@ -155,7 +156,7 @@ impl Upload {
             .send()
             .await
             .map_err(|error| self.error(Refusal::new("CreateMultipartUpload", error)))?;
-        self.upload_id = created.upload_id;
+        self.multipart_id = created.upload_id;
         Ok(())
     }
 
@@ -171,7 +172,7 @@ impl Upload {
             .bucket(&self.target.bucket)
             .key(&self.target.key);
         let request = request
-            .set_upload_id(self.upload_id.clone())
+            .set_upload_id(self.multipart_id.clone())
             .part_number(number)
             .body(ByteStream::from(body));
         let send = async move {
@@ -214,11 +215,11 @@ impl Upload {
     /// Makes the output appear, whole, under `condition`. One attempt: after an uncertain answer the caller
     /// looks at what is there before any other.
     pub async fn commit(&mut self, condition: &Condition) -> Result<(), Refusal> {
-        match &self.upload_id {
+        match &self.multipart_id {
             Some(upload_id) => self.complete(upload_id, condition).await?,
             None => self.put(condition).await?,
         }
-        self.upload_id = None;
+        self.multipart_id = None;
         Ok(())
     }
 
@@ -280,7 +281,7 @@ impl Upload {
     /// abort-incomplete-multipart rule ends what stays.
     pub async fn abort(&mut self) {
         self.in_flight.abort_all();
-        let Some(upload_id) = self.upload_id.take() else {
+        let Some(upload_id) = self.multipart_id.take() else {
             return;
         };
         let request = self
@@ -304,7 +305,7 @@ impl Upload {
     /// Whether this is a multipart upload.
     #[must_use]
     pub const fn is_multipart(&self) -> bool {
-        self.upload_id.is_some()
+        self.multipart_id.is_some()
     }
 
     /// The output's bucket.

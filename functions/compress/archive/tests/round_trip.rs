@@ -1,5 +1,7 @@
 //! Laws of the encoders: what goes in comes out of an independent reader, and equal input gives equal bytes.
 
+#![expect(clippy::unwrap_used, reason = "a failed test says where")]
+
 use std::io::Read;
 
 use archive::{ArchiveError, Encoder, Format, Spec};

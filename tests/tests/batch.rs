@@ -1,0 +1,194 @@
+//! A batch: exactly the failing records are reported, and none takes another one down.
+
+use aws_sdk_s3::config::interceptors::BeforeTransmitInterceptorContextRef;
+use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_s3::error::BoxError;
+use serde_json::json;
+use tests::compressor::{BUCKET, Compressor, batch, failed_ids};
+use tests::fake_aws::{FakeAws, Fault, Operation, sqs_event};
+
+#[tokio::test]
+async fn every_failing_subset_of_ten_records_is_reported_exactly() {
+    let compressor = Compressor::default();
+    let bodies: Vec<_> = (0..10)
+        .map(|number| {
+            compressor
+                .source(&format!("incoming/object-{number}"), "text")
+                .notification()
+        })
+        .collect();
+    for subset in 0..1024_u32 {
+        compressor.fake.clear_faults();
+        let expected: Vec<String> = (0..10)
+            .filter(|n| subset >> n & 1 == 1)
+            .map(|n| n.to_string())
+            .collect();
+        for number in &expected {
+            let key = format!("object-{number}");
+            compressor.fake.fault(
+                Fault::on(Operation::GetObject)
+                    .key(&key)
+                    .forever()
+                    .answer(400, "ExpiredToken"),
+            );
+        }
+        assert_eq!(compressor.deliver(&bodies).await, expected);
+    }
+}
+
+/// Panics on the way to an object whose key says so.
+#[derive(Debug)]
+struct PanicOnKey;
+
+impl Intercept for PanicOnKey {
+    fn name(&self) -> &'static str {
+        "PanicOnKey"
+    }
+
+    fn read_before_transmit(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        assert!(!context.request().uri().contains("panics"), "a bug");
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_panic_in_one_record_fails_that_record_only() {
+    let compressor = Compressor::on(FakeAws::start(), &[], |client| {
+        client.interceptor(PanicOnKey)
+    });
+    let bodies = ["incoming/a", "incoming/panics", "incoming/b"]
+        .map(|key| compressor.source(key, "text").notification());
+    assert_eq!(compressor.deliver(&bodies).await, ["1"]);
+    assert_eq!(compressor.outputs().len(), 2);
+    assert!(compressor.has_source("incoming/panics"));
+    assert!(
+        compressor
+            .invoke(batch(&[(BUCKET, "incoming/panics")]))
+            .await
+            .is_err()
+    );
+}
+
+#[tokio::test]
+async fn a_failing_record_without_an_identifier_fails_the_invocation() {
+    let compressor = Compressor::default();
+    let written = compressor.source("incoming/a", "text");
+    let body = written.notification().to_string();
+    let mut event = sqs_event(&[("", &body)]);
+    compressor.fake.fault(
+        Fault::on(Operation::GetObject)
+            .forever()
+            .answer(400, "ExpiredToken"),
+    );
+    assert!(compressor.invoke(event.clone()).await.is_err());
+    event["Records"][0]
+        .as_object_mut()
+        .unwrap()
+        .remove("messageId");
+    assert!(compressor.invoke(event.clone()).await.is_err());
+    compressor.fake.clear_faults();
+    assert_eq!(
+        failed_ids(&compressor.invoke(event).await.unwrap()),
+        [""; 0]
+    );
+}
+
+#[tokio::test]
+async fn a_record_without_a_body_is_dead_lettered_and_its_mates_are_done() {
+    let compressor = Compressor::default();
+    let written = compressor.source("incoming/a", "text");
+    let mut event = sqs_event(&[
+        ("empty", "x"),
+        ("good", &written.notification().to_string()),
+    ]);
+    event["Records"][0].as_object_mut().unwrap().remove("body");
+    assert_eq!(
+        failed_ids(&compressor.invoke(event).await.unwrap()),
+        [""; 0]
+    );
+    assert_eq!(
+        compressor.dead_letters(),
+        [("bad_message".to_owned(), None)]
+    );
+    assert_eq!(compressor.outputs().len(), 1);
+}
+
+#[tokio::test]
+async fn a_queue_without_a_dead_letter_queue_is_a_configuration_error_and_touches_nothing() {
+    let compressor = Compressor::with(&[("DLQ_URL", "")]);
+    let written = compressor.source("incoming/a", "text");
+    let event = sqs_event(&[("m", &written.notification().to_string())]);
+    let error = compressor.invoke(event).await.unwrap_err();
+    assert!(error.to_string().contains("DLQ_URL"));
+    assert!(compressor.has_source("incoming/a") && compressor.fake.requests().is_empty());
+}
+
+#[tokio::test]
+async fn direct_invocations_answer_with_counts() {
+    let compressor = Compressor::with(&[("MAX_OBJECT_BYTES", "5")]);
+    compressor.source("incoming/good", "12345");
+    compressor.source("incoming/large", "123456");
+    let items = [
+        (BUCKET, "incoming/good"),
+        (BUCKET, "incoming/large"),
+        (BUCKET, "elsewhere"),
+        (BUCKET, "incoming/no"),
+    ];
+    let answer = compressor.invoke(batch(&items)).await.unwrap();
+    assert_eq!(
+        answer,
+        json!({"compressed": 1, "skipped": 2, "dead_lettered": 1})
+    );
+}
+
+#[tokio::test]
+async fn no_more_objects_are_in_flight_than_allowed() {
+    for (limit, expected) in [("1", 1), ("3", 3)] {
+        let compressor = Compressor::with(&[("BATCH_CONCURRENCY", limit)]);
+        let bodies: Vec<_> = (0..8)
+            .map(|n| {
+                compressor
+                    .source(&format!("incoming/{n}"), "text")
+                    .notification()
+            })
+            .collect();
+        let slow = Fault::on(Operation::GetObject)
+            .forever()
+            .delay(std::time::Duration::from_millis(100));
+        compressor.fake.fault(slow);
+        assert_eq!(compressor.deliver(&bodies).await, [""; 0]);
+        assert_eq!(compressor.fake.peak(Operation::GetObject), expected);
+    }
+}
+
+#[tokio::test]
+async fn objects_that_do_not_fit_in_memory_wait_their_turn() {
+    let compressor = Compressor::with(&[
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
+        ("BATCH_CONCURRENCY", "10"),
+    ]);
+    let large = vec![b'x'; 40_000_000];
+    let bodies: Vec<_> = (0..6)
+        .map(|n| {
+            compressor
+                .source(&format!("incoming/{n}"), large.clone())
+                .notification()
+        })
+        .collect();
+    let slow = Fault::on(Operation::GetObject)
+        .forever()
+        .delay(std::time::Duration::from_millis(300));
+    compressor.fake.fault(slow);
+    assert_eq!(compressor.deliver(&bodies).await, [""; 0]);
+    assert_eq!(
+        compressor.fake.peak(Operation::GetObject),
+        2,
+        "two large objects fit in 128 MB"
+    );
+    assert_eq!(compressor.outputs().len(), 6);
+}
