@@ -1,4 +1,4 @@
-//! SIGKILL of the real binary around every request of a multipart copy: the output is absent or byte-exact, the
+//! SIGKILL of the real binary at 21 points of a multipart copy: the output is absent or byte-exact, the
 //! source is there until the output is, and the redelivery converges.
 
 #![expect(clippy::unwrap_used, reason = "every line here is part of a test")]
@@ -27,12 +27,17 @@ fn large() -> Vec<u8> {
     (0..18_000_000).map(|_| next()).collect()
 }
 
-/// Where the process is killed: at the request after `skip` others of its kind, before or after its effect.
+/// Where the process is killed.
 #[derive(Clone, Copy, Debug)]
-struct KillPoint {
-    operation: Operation,
-    skip: u64,
-    after_effect: bool,
+enum KillPoint {
+    /// While it reads the source, after so many bytes of it.
+    Body { after_bytes: u64 },
+    /// At the request after `skip` others of its kind, before or after its effect.
+    Request {
+        operation: Operation,
+        skip: u64,
+        after_effect: bool,
+    },
 }
 
 fn kill_points() -> Vec<KillPoint> {
@@ -43,14 +48,18 @@ fn kill_points() -> Vec<KillPoint> {
         (Operation::CompleteMultipartUpload, 1),
         (Operation::DeleteObject, 1),
     ];
-    let mut points = Vec::new();
+    let bytes = [0, 1, 131_072, 8_388_607, 8_400_000, 17_000_000, 17_999_999];
+    let mut points = bytes
+        .map(|after_bytes| KillPoint::Body { after_bytes })
+        .to_vec();
     for (operation, count) in requests {
         for skip in 0..count {
-            points.extend([false, true].map(|after_effect| KillPoint {
+            let kill = |after_effect| KillPoint::Request {
                 operation,
                 skip,
                 after_effect,
-            }));
+            };
+            points.extend([false, true].map(kill));
         }
     }
     points
@@ -79,7 +88,7 @@ impl Environment {
 }
 
 #[test]
-fn a_crash_at_any_request_loses_nothing_and_the_redelivery_converges() {
+fn a_crash_at_any_point_loses_nothing_and_the_redelivery_converges() {
     let content = large();
     for point in kill_points() {
         let fake = FakeAws::start();
@@ -120,11 +129,22 @@ fn a_crash_at_any_request_loses_nothing_and_the_redelivery_converges() {
 /// Starts the function on `event`, and kills it while the fake holds the request at `point`.
 fn kill_at(environment: &Environment, point: KillPoint, event: &serde_json::Value) {
     let gate = Gate::new();
-    let fault = Fault::on(point.operation).skip(point.skip);
-    environment.fake.fault(if point.after_effect {
-        fault.hold_after_effect(&gate)
-    } else {
-        fault.hold(&gate)
+    environment.fake.fault(match point {
+        KillPoint::Body { after_bytes } => {
+            Fault::on(Operation::GetObject).hold_body(after_bytes, &gate)
+        }
+        KillPoint::Request {
+            operation,
+            skip,
+            after_effect,
+        } => {
+            let fault = Fault::on(operation).skip(skip);
+            if after_effect {
+                fault.hold_after_effect(&gate)
+            } else {
+                fault.hold(&gate)
+            }
+        }
     });
     let api = RuntimeApi::start();
     let function = environment.spawn(&api);
