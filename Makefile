@@ -10,7 +10,7 @@ SHELL := /bin/bash
 .PHONY: help setup build demo up down check test bench deploy
 
 ARCHITECTURE ?= arm64
-HOST_ARCHITECTURE := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
+CARGO_LAMBDA_FLAGS := $(if $(filter arm64,$(ARCHITECTURE)),--arm64)
 
 TOOLS := $(CURDIR)/.venv/tools
 CLOUD := $(CURDIR)/.venv/cloud
@@ -37,13 +37,14 @@ setup: $(SETUP) ## install the pinned tools into .venv/ (the other targets do it
 
 build: $(SETUP) ## release build for AWS (arm64, full LTO) into .aws-sam/
 	@tests/local_cloud/rust_target.sh $(ARCHITECTURE)
+	for function in functions/*/; do (cd $$function && cargo lambda build --locked --release $(CARGO_LAMBDA_FLAGS)); done
 	sam build --parameter-overrides Architecture=$(ARCHITECTURE)
 
 demo: $(SETUP) ## the whole chain for real on a local cloud: deploy, upload, compress, verify, print a table
-	@$(PYTHON_CLOUD) tests/local_cloud demo --architecture $(HOST_ARCHITECTURE)
+	@$(PYTHON_CLOUD) tests/local_cloud demo
 
 up: $(SETUP) ## the same local cloud, left running, with commands to play with
-	@$(PYTHON_CLOUD) tests/local_cloud up --architecture $(HOST_ARCHITECTURE)
+	@$(PYTHON_CLOUD) tests/local_cloud up
 
 down: ## stop what 'make up' started
 	@if [ -x $(PYTHON_CLOUD) ]; then $(PYTHON_CLOUD) tests/local_cloud down; fi
@@ -63,7 +64,7 @@ check: $(SETUP) ## format, clippy, template lint (source and transformed), licen
 test: $(SETUP) ## all tests: Rust, then the deployed chain (the same program as 'make demo')
 	cargo build --locked --workspace --bins
 	cargo test --locked --workspace --all-features
-	$(PYTHON_CLOUD) tests/local_cloud demo --architecture $(HOST_ARCHITECTURE)
+	$(PYTHON_CLOUD) tests/local_cloud demo
 
 bench: $(SETUP) ## compare with a Python function of the same behaviour: table, CSV, chart
 	cargo build --locked --release -p compress

@@ -5,7 +5,6 @@ import platform
 import shlex
 import sys
 import time
-from pathlib import Path
 
 import cloud as local
 import deployment as sam
@@ -20,23 +19,21 @@ PASSES = SCRATCH / "demo"
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("action", choices=["demo", "up", "down"])
-    parser.add_argument("--architecture", choices=["arm64", "x86_64"], default=_host_architecture())
-    parser.add_argument("--template", type=Path, help="deploy this built template instead of building")
-    arguments = parser.parse_args()
+    action = parser.parse_args().action
     try:
-        return {"demo": demo, "up": up, "down": down}[arguments.action](arguments)
+        return {"demo": demo, "up": up, "down": down}[action]()
     except (local.CloudError, sam.DeploymentError) as error:
         print(f"local cloud: {error}", file=sys.stderr)
         return 1
 
 
-def demo(arguments: argparse.Namespace) -> int:
+def demo() -> int:
     """Everything once, on a cloud of its own that is gone afterwards."""
     started = time.monotonic()
-    template = _built(arguments)
+    _build()
     running = local.start(PASSES)
     try:
-        deployed = _deployed(running, arguments, template)
+        deployed = _deployed(running)
         came_true = Demo(deployed).run()
     finally:
         local.stop(running)
@@ -44,12 +41,12 @@ def demo(arguments: argparse.Namespace) -> int:
     return 0 if came_true else 1
 
 
-def up(arguments: argparse.Namespace) -> int:
+def up() -> int:
     """Leaves a deployed cloud running."""
-    template = _built(arguments)
+    _build()
     running = local.start(STAYS)
     try:
-        deployed = _deployed(running, arguments, template)
+        deployed = _deployed(running)
     except BaseException:
         local.stop(running)
         raise
@@ -57,7 +54,7 @@ def up(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def down(_: argparse.Namespace) -> int:
+def down() -> int:
     """Stops what `up` left."""
     running = local.find(STAYS)
     if running is None:
@@ -72,20 +69,17 @@ def _host_architecture() -> str:
     return "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
 
 
-def _built(arguments: argparse.Namespace) -> Path:
-    if arguments.template:
-        return arguments.template
-    print("Building the real function (sam build, without link-time optimisation) ...", flush=True)
+def _build() -> None:
+    print("Building the real function, without link-time optimisation; a few minutes the first time.", flush=True)
     started = time.monotonic()
-    sam.build(arguments.architecture)
+    sam.build(_host_architecture())
     print(f"Built in {time.monotonic() - started:.0f} s.", flush=True)
-    return sam.BUILD_FOLDER / "template.yaml"
 
 
-def _deployed(running: local.Cloud, arguments: argparse.Namespace, template: Path) -> sam.Deployment:
+def _deployed(running: local.Cloud) -> sam.Deployment:
     started = time.monotonic()
-    parameters = {"Architecture": arguments.architecture, "MaxObjectBytes": str(OBJECT_BYTES_MAX), "LogSampleRate": "1"}
-    deployed = sam.deploy(running, parameters, template)
+    parameters = {"Architecture": _host_architecture(), "MaxObjectBytes": str(OBJECT_BYTES_MAX), "LogSampleRate": "1"}
+    deployed = sam.deploy(running, parameters)
     print(f"Deployed template.yaml with sam deploy in {time.monotonic() - started:.0f} s.", flush=True)
     return deployed
 
@@ -93,8 +87,11 @@ def _deployed(running: local.Cloud, arguments: argparse.Namespace, template: Pat
 def _print_commands(deployed: sam.Deployment) -> None:
     settings = STAYS / "env.sh"
     lines = [f"export {name}={shlex.quote(value)}" for name, value in deployed.cloud.settings().items()]
-    lines.append(f'export PATH={shlex.quote(str(sam.ROOT / ".venv/cloud/bin"))}:{shlex.quote(str(sam.ROOT / ".venv/tools/bin"))}:"$PATH"')
-    settings.write_text("\n".join([*lines, "export SAM_CLI_TELEMETRY=0", ""]))
+    lines += [f'export PATH={shlex.quote(str(folder))}:"$PATH"' for folder in (sam.TOOLS_FOLDER, sam.CLOUD_FOLDER)]
+    lines.append("export SAM_CLI_TELEMETRY=0")
+    # Version 1 of the AWS CLI sends SQS commands to the real endpoint in spite of AWS_ENDPOINT_URL.
+    lines.append('aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }')
+    settings.write_text("\n".join([*lines, ""]))
     print(f"""
 The local cloud runs (process {deployed.cloud.pid}, {deployed.cloud.endpoint}). Point this shell at it:
 
@@ -107,8 +104,8 @@ Then, for example:
   aws s3 cp --recursive s3://{deployed.bucket}/processed/ .local-cloud/processed/
   aws sqs send-message --queue-url {deployed.queue} --message-body 'not an event'
   {deployed.outputs["ReadDlqCommand"]}
-  sam remote invoke {deployed.outputs["CompressFunctionName"]} --event-file events/s3-test-event.json
-  tail -f {deployed.cloud.log.relative_to(sam.ROOT)}
+  sam remote invoke CompressFunction --event-file events/s3-test-event.json
+  aws logs filter-log-events --log-group-name /aws/lambda/{deployed.outputs["CompressFunctionName"]} --query 'events[].[message]' --output text
 
 Stop it with: make down""")
 

@@ -81,6 +81,9 @@ class Demo:
             rows.append(report.row(sample, len(archive), verified=not mistakes, gone=gone))
         report.print_table(rows, seconds)
         self.claims.add("every output reads back byte for byte, with Python's zipfile and with unzip", not wrong, wrong)
+        tags = [self.s3.head_object(Bucket=self.bucket, Key=key)["ETag"] for key in self.keys(OUTPUT_PREFIX)]
+        in_parts = [tag for tag in tags if "-" in tag]
+        self.claims.add("only the one output above 8 MiB went up in parts", len(in_parts) == 1, tags)
         unexpected = self.keys(OUTPUT_PREFIX) - {sample.output_key for sample in samples}
         self.claims.add("there is one output per source and nothing else", not unexpected, unexpected)
 

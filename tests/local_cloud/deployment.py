@@ -10,6 +10,8 @@ import boto3
 from cloud import REGION, Cloud
 
 ROOT = Path(__file__).resolve().parents[2]
+TOOLS_FOLDER = ROOT / ".venv" / "tools" / "bin"
+CLOUD_FOLDER = ROOT / ".venv" / "cloud" / "bin"
 BUILD_FOLDER = ROOT / ".local-cloud" / "build"
 STACK = "sluice"
 
@@ -61,26 +63,42 @@ def client(cloud: Cloud, service: str):
 
 
 def build(architecture: str) -> None:
-    """`sam build` into its own folder: a later `sam deploy` to AWS must not find this build."""
-    command = ["sam", "build", "--build-dir", str(BUILD_FOLDER), "--parameter-overrides", f"Architecture={architecture}"]
-    environment = os.environ | LIGHT_PROFILE | {"AWS_DEFAULT_REGION": REGION}
-    if subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode != 0:
-        raise DeploymentError("sam build failed, see above")
+    """`sam build` into its own folder: a later `sam deploy` to AWS must not find this build.
+
+    SAM keeps Cargo's output to itself for minutes, so Cargo comes first; SAM then finds all of it done.
+    """
+    environment = _with_tools(os.environ | LIGHT_PROFILE | {"AWS_DEFAULT_REGION": REGION})
+    compile_one = ["cargo", "lambda", "build", "--locked", "--release", *(["--arm64"] if architecture == "arm64" else [])]
+    for manifest in sorted(ROOT.glob("functions/*/Cargo.toml")):
+        if subprocess.run(compile_one, cwd=manifest.parent, env=environment, check=False).returncode != 0:
+            raise DeploymentError(f"cargo lambda build of {manifest.parent.name} failed, see above")
+    package = ["sam", "build", "--build-dir", str(BUILD_FOLDER), "--parameter-overrides", f"Architecture={architecture}"]
+    _sam(package, environment)
 
 
-def deploy(cloud: Cloud, parameters: dict[str, str], template: Path = BUILD_FOLDER / "template.yaml") -> Deployment:
+def deploy(cloud: Cloud, parameters: dict[str, str]) -> Deployment:
     """`sam deploy` of the built template, as it is."""
+    template = BUILD_FOLDER / "template.yaml"
     command = ["sam", "deploy", "--template-file", str(template), "--config-file", str(ROOT / "samconfig.toml")]
     command += ["--stack-name", STACK, "--no-confirm-changeset", "--no-progressbar", "--parameter-overrides"]
     command += [f"{name}={value}" for name, value in parameters.items()]
-    environment = cloud.environment() | {"SAM_CLI_POLL_DELAY": "1"}
-    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    if result.returncode != 0:
-        raise DeploymentError(f"sam deploy failed:\n{result.stdout}{result.stderr}")
+    _sam(command, _with_tools(cloud.environment() | {"SAM_CLI_POLL_DELAY": "1"}))
     stack = client(cloud, "cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
     deployment = Deployment(cloud, {o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]})
     _repair_scaling(deployment)
     return deployment
+
+
+def _sam(command: list[str], environment: dict[str, str]) -> None:
+    """Runs a command whose output matters only when it fails."""
+    environment = environment | {"SAM_CLI_TELEMETRY": "0"}
+    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        raise DeploymentError(f"{' '.join(command[:2])} failed:\n{result.stdout}{result.stderr}")
+
+
+def _with_tools(environment: dict[str, str]) -> dict[str, str]:
+    return environment | {"PATH": f"{TOOLS_FOLDER}{os.pathsep}{environment['PATH']}"}
 
 
 def _repair_scaling(deployment: Deployment) -> None:
