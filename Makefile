@@ -26,7 +26,8 @@ help: ## this list
 	@echo
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "  build and deploy take ARCHITECTURE=arm64 (default) or x86_64; deploy takes ARGS=... for sam deploy."
+	@echo "  build and deploy take ARCHITECTURE=arm64 (default) or x86_64;"
+	@echo "  deploy takes PARAMETERS='Name=value ...' for template.yaml, such as PARAMETERS='CompressionFormat=zstd'."
 
 setup: $(SETUP) ## install the pinned tools into .venv/ (the other targets do it when needed)
 
@@ -71,4 +72,4 @@ bench: $(SETUP) ## compare with a Python function of the same behaviour: table, 
 	$(PYTHON_CLOUD) bench/run.py
 
 deploy: build ## build and deploy to the AWS account of your credentials
-	sam deploy --parameter-overrides Architecture=$(ARCHITECTURE) $(ARGS)
+	sam deploy --parameter-overrides Architecture=$(ARCHITECTURE) $(PARAMETERS)

@@ -37,7 +37,8 @@ def demo() -> int:
         came_true = Demo(deployed).run()
     finally:
         local.stop(running)
-    print(f"\n{'Everything came true' if came_true else 'FAILED'} in {time.monotonic() - started:.0f} s, build included.")
+    result = "Everything came true" if came_true else "FAILED"
+    print(f"\n{result} in {time.monotonic() - started:.0f} s, build included.")
     return 0 if came_true else 1
 
 
@@ -85,6 +86,7 @@ def _deployed(running: local.Cloud) -> sam.Deployment:
 
 
 def _print_commands(deployed: sam.Deployment) -> None:
+    log_group = f"/aws/lambda/{deployed.outputs['CompressFunctionName']}"
     settings = STAYS / "env.sh"
     lines = [f"export {name}={shlex.quote(value)}" for name, value in deployed.cloud.settings().items()]
     lines += [f'export PATH={shlex.quote(str(folder))}:"$PATH"' for folder in (sam.TOOLS_FOLDER, sam.CLOUD_FOLDER)]
@@ -105,7 +107,7 @@ Then, for example:
   aws sqs send-message --queue-url {deployed.queue} --message-body 'not an event'
   {deployed.outputs["ReadDlqCommand"]}
   sam remote invoke CompressFunction --event-file events/s3-test-event.json
-  aws logs filter-log-events --log-group-name /aws/lambda/{deployed.outputs["CompressFunctionName"]} --query 'events[].[message]' --output text
+  aws logs filter-log-events --log-group-name {log_group} --query 'events[].[message]' --output text
 
 Stop it with: make down""")
 

@@ -1,9 +1,10 @@
 """MiniStack, a local AWS, as a process of ours: started, waited for, stopped.
 
-It speaks TLS and evaluates IAM policies. So the deployed role has to suffice for what the function does, the queue policy
-has to let the bucket send, and the statements that deny plain HTTP are in force.
+It speaks TLS and evaluates IAM policies. So the deployed role has to suffice for what the function does, the queue
+policy has to let the bucket send, and the statements that deny plain HTTP are in force.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -148,10 +149,8 @@ def stop(cloud: Cloud) -> None:
 
 def _stop_functions(cloud: Cloud) -> None:
     """Ends what the emulator left behind in its own session, which `start` made for it."""
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(cloud.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 def _is_ours(cloud: Cloud) -> bool:

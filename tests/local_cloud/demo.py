@@ -97,7 +97,7 @@ class Demo:
         large = oversize()
         self.upload(large)
         self.sqs.send_message(QueueUrl=self.deployment.queue, MessageBody=MALFORMED)
-        self.wait("both messages that can never succeed are in the dead-letter queue", lambda: len(self.dead_letters()) == 2)
+        self.wait("both messages without hope are in the dead-letter queue", lambda: len(self.dead_letters()) == 2)
         letters = self.dead_letters()
         report.print_dead_letters(letters)
         by_reason = {letter.reason: letter for letter in letters}
@@ -167,5 +167,5 @@ def _event(bucket: str, sample: Sample, put: dict) -> str:
         "sequencer": "0055AED6DCD90281E5",
     }
     record = {"eventVersion": "2.1", "eventSource": "aws:s3", "eventName": "ObjectCreated:Put"}
-    record["s3"] = {"s3SchemaVersion": "1.0", "bucket": {"name": bucket, "arn": f"arn:aws:s3:::{bucket}"}, "object": stored}
+    record["s3"] = {"s3SchemaVersion": "1.0", "bucket": {"name": bucket}, "object": stored}
     return json.dumps({"Records": [record]})

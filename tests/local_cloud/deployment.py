@@ -68,12 +68,13 @@ def build(architecture: str) -> None:
     SAM keeps Cargo's output to itself for minutes, so Cargo comes first; SAM then finds all of it done.
     """
     environment = _with_tools(os.environ | LIGHT_PROFILE | {"AWS_DEFAULT_REGION": REGION})
-    compile_one = ["cargo", "lambda", "build", "--locked", "--release", *(["--arm64"] if architecture == "arm64" else [])]
+    compile_one = ["cargo", "lambda", "build", "--locked", "--release"]
+    compile_one += ["--arm64"] if architecture == "arm64" else []
     for manifest in sorted(ROOT.glob("functions/*/Cargo.toml")):
         if subprocess.run(compile_one, cwd=manifest.parent, env=environment, check=False).returncode != 0:
             raise DeploymentError(f"cargo lambda build of {manifest.parent.name} failed, see above")
-    package = ["sam", "build", "--build-dir", str(BUILD_FOLDER), "--parameter-overrides", f"Architecture={architecture}"]
-    _sam(package, environment)
+    package = ["sam", "build", "--build-dir", str(BUILD_FOLDER)]
+    _sam([*package, "--parameter-overrides", f"Architecture={architecture}"], environment)
 
 
 def deploy(cloud: Cloud, parameters: dict[str, str]) -> Deployment:

@@ -56,6 +56,7 @@ def _evidence(evidence: object) -> list[str]:
 
 
 _HEADER = ("source", "output", "bytes in", "bytes out", "ratio", "verified", "source is")
+_SIDES = "<<>>><<"
 
 
 def row(sample: Sample, output_bytes: int, *, verified: bool, gone: bool) -> tuple[str, ...]:
@@ -82,8 +83,7 @@ def print_table(rows: list[tuple[str, ...]], seconds: float) -> None:
     widths = [max(len(cells[column]) for cells in [_HEADER, *rows]) for column in range(len(_HEADER))]
     print()
     for cells in [_HEADER, tuple("-" * width for width in widths), *rows]:
-        aligned = [cell.rjust(width) if 2 <= column <= 4 else cell.ljust(width)
-                   for column, (cell, width) in enumerate(zip(cells, widths))]
+        aligned = [f"{cell:{side}{width}}" for cell, side, width in zip(cells, _SIDES, widths, strict=True)]
         print("  " + "  ".join(aligned).rstrip())
     print(f"\n  {len(rows)} objects in {seconds:.1f} s, from the first upload to the last output")
 

@@ -70,8 +70,12 @@ def _lines(size: int, line) -> bytes:
 
 def _json_lines(seed: random.Random, size: int) -> bytes:
     def line(_: int) -> str:
-        order = {"id": f"{seed.getrandbits(64):016x}", "customer": seed.randrange(90_000), "status": seed.choice(_STATUS)}
-        order |= {"amount": round(seed.uniform(1, 900), 2), "placed_at": f"2026-11-20T{_clock(seed)}Z"}
+        order = {"id": f"{seed.getrandbits(64):016x}", "customer": seed.randrange(90_000)}
+        order |= {
+            "status": seed.choice(_STATUS),
+            "amount": round(seed.uniform(1, 900), 2),
+            "placed_at": f"2026-11-20T{_clock(seed)}Z",
+        }
         return json.dumps(order)
 
     return _lines(size, line)

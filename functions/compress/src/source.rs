@@ -54,7 +54,7 @@ impl Source {
             .get_object()
             .bucket(&object.bucket)
             .key(&object.key)
-            .set_if_match(object.etag.clone());
+            .set_if_match(object.etag.as_deref().map(quoted));
         let mut head = match request.send().await {
             Ok(head) => head,
             Err(error) => {
@@ -135,7 +135,7 @@ impl Source {
             .bucket(&self.version.bucket)
             .key(&self.key);
         let request = request
-            .if_match(&self.version.etag)
+            .if_match(quoted(&self.version.etag))
             .range(format!("bytes={}-", self.offset_bytes));
         match request.send().await {
             Ok(rest) => {
@@ -188,6 +188,11 @@ fn source_version(object: &CreatedObject, head: &GetObjectOutput) -> SourceVersi
     }
 }
 
+/// An entity tag as HTTP writes it. Source: RFC 9110, section 8.8.3.
+fn quoted(etag: &str) -> String {
+    format!("\"{etag}\"")
+}
+
 /// Whether the object at `key` is, right now, still the `version` that was read.
 pub async fn is_current(
     client: &Client,
@@ -198,7 +203,7 @@ pub async fn is_current(
         .head_object()
         .bucket(&version.bucket)
         .key(key)
-        .if_match(&version.etag);
+        .if_match(quoted(&version.etag));
     match request.send().await {
         Ok(_) => Ok(true),
         Err(error) => {
@@ -221,7 +226,7 @@ pub async fn delete(
         .delete_object()
         .bucket(&version.bucket)
         .key(key)
-        .if_match(&version.etag);
+        .if_match(quoted(&version.etag));
     match request.send().await {
         Ok(_) => Ok(()),
         Err(error) => {
