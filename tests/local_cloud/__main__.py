@@ -44,6 +44,8 @@ def demo() -> int:
 
 def up() -> int:
     """Leaves a deployed cloud running."""
+    if local.find(STAYS):
+        raise local.CloudError("it is already running; 'make down' stops it")
     _build()
     running = local.start(STAYS)
     try:
