@@ -82,7 +82,7 @@ def run(options: argparse.Namespace, setup: measure.Setup, codec: Path | None) -
     if setup.group is None:
         memory_sizes = [max(memory_sizes)]
     variants = (PYTHON,) if options.python_only else VARIANTS
-    results = report.Results(datasets, max(memory_sizes))
+    results = report.Results(datasets)
     master = setup.storage.put("masters/identity.json", [data.dataset(setup.data_folder, "json").read_bytes()])
     setup.say("the proxy alone")
     results.identity = measure.identity(setup, master)
@@ -96,7 +96,7 @@ def run(options: argparse.Namespace, setup: measure.Setup, codec: Path | None) -
     results.cells = measure.matrix(setup, variants, datasets, memory_sizes, rounds)
     if codec is not None:
         measured = [BY_NAME[name] for name, _, _ in report.CPU_TARGETS]
-        results.codec_ms = measure.codec_cpu_ms(setup, measured, datasets, results.codec_memory_mb)
+        results.outside = measure.outside_codec(setup, measured, datasets, 2 if quick else 7)
     if setup.group is not None:
         batch_rounds = options.batch_rounds or (1 if quick else 3)
         results.batches = measure.batches(
@@ -123,11 +123,9 @@ def show(log: Log, results: report.Results, targets: list[report.Target], notes:
     if results.batches:
         log.show()
         log.show(report.batch_table(results.batches))
-    if results.codec_ms:
+    if results.outside:
         log.show()
-        header = ("codec alone, CPU ms", *results.datasets)
-        names = dict.fromkeys(name for name, _ in results.codec_ms)
-        log.show(report.table(header, ((n, *(f"{results.codec_ms[n, d]:.1f}" for d in results.datasets)) for n in names)))
+        log.show(report.outside_table(results.outside))
     log.show()
     log.show(report.target_table(targets))
     missed = sum(target.met is False for target in targets)
