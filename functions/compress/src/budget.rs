@@ -19,9 +19,8 @@ const PROCESS_BYTES: u64 = 20 * MIB;
 /// Received but not yet encoded, and the pieces in between, per object.
 const PIPE_BYTES: u64 = 2 * MIB;
 
-/// Chunks of a body between the socket and the compressor thread, per object. hyper reads at most
-/// about 400 KB at a time, typically 8–64 KB.
-pub const CHUNKS_IN_FLIGHT: usize = 16;
+/// Blocks of a body between the socket and the codec thread, per object: half a megabyte.
+pub const BLOCKS_IN_FLIGHT: usize = 4;
 
 /// Memory for all objects in flight, in KiB: what the function has, less the process, less a fifth for the allocator.
 #[must_use]

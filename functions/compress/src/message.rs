@@ -160,6 +160,7 @@ fn log_outcome(object: Option<&CreatedObject>, outcome: &Outcome) {
 fn log_failure(message_id: &str, object: Option<&CreatedObject>, error: &CompressError) {
     let bucket = object.map(|object| object.bucket.as_str());
     let key = object.map(|object| object.key.as_str());
+    let message_id = Some(message_id).filter(|id| !id.is_empty());
     tracing::error!(
         message_id,
         bucket,

@@ -3,9 +3,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use archive::{ArchiveError, Encoder, Spec, entry_name};
+use archive::{ArchiveError, BLOCK_BYTES, Encoder, Spec, entry_name};
 use aws_sdk_s3::Client;
-use bytes::Bytes;
 use shared::s3_event::CreatedObject;
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use tokio::time::{Instant, timeout_at};
@@ -288,26 +287,16 @@ enum There {
 /// Body → bounded channel → compressor thread → bounded channel → upload. The channels are the back-pressure, and
 /// the only places where bytes wait.
 async fn pipe(source: &mut Source, spec: Spec, upload: &mut Upload) -> Result<(), ReadError> {
-    let (chunks_in, chunks) = mpsc::channel(budget::CHUNKS_IN_FLIGHT);
+    let (blocks_in, blocks) = mpsc::channel(budget::BLOCKS_IN_FLIGHT);
     let (parts_in, mut parts) = mpsc::channel(1);
-    let encoding = tokio::task::spawn_blocking(move || encode(spec, chunks, &parts_in));
-    let feed = async {
-        // The sender goes with this block: its end is how the thread knows that the body has ended.
-        let chunks_in = chunks_in;
-        while let Some(chunk) = source.next().await? {
-            if chunks_in.send(chunk).await.is_err() {
-                break; // the thread has ended with an error, which is read below
-            }
-        }
-        Ok::<_, ReadError>(())
-    };
+    let encoding = tokio::task::spawn_blocking(move || encode(spec, blocks, &parts_in));
     let drain = async {
         while let Some(part) = parts.recv().await {
             upload.part(part).await?;
         }
         Ok(())
     };
-    tokio::try_join!(feed, drain)?;
+    tokio::try_join!(feed(source, blocks_in), drain)?;
     let last = encoding
         .await
         .map_err(CompressError::from)?
@@ -315,14 +304,35 @@ async fn pipe(source: &mut Source, spec: Spec, upload: &mut Upload) -> Result<()
     Ok(upload.all_parts_done(last).await?)
 }
 
+/// Gathers the body into whole blocks: the thread is woken once a block, not once a TLS record. The sender goes
+/// with this function; its end is how the thread knows that the body has ended.
+async fn feed(source: &mut Source, blocks: mpsc::Sender<Vec<u8>>) -> Result<(), ReadError> {
+    let mut block = Vec::new();
+    while let Some(chunk) = source.next().await? {
+        let mut chunk = &chunk[..];
+        while block.len() + chunk.len() >= BLOCK_BYTES {
+            let (now, later) = chunk.split_at(BLOCK_BYTES - block.len());
+            block.extend_from_slice(now);
+            chunk = later;
+            let full = std::mem::replace(&mut block, Vec::with_capacity(BLOCK_BYTES));
+            if blocks.send(full).await.is_err() {
+                return Ok(()); // the thread has ended with an error, which its result tells
+            }
+        }
+        block.extend_from_slice(chunk);
+    }
+    let _ended = blocks.send(block).await;
+    Ok(())
+}
+
 fn encode(
     spec: Spec,
-    mut chunks: mpsc::Receiver<Bytes>,
+    mut blocks: mpsc::Receiver<Vec<u8>>,
     parts: &mpsc::Sender<Vec<u8>>,
 ) -> Result<VecDeque<Vec<u8>>, ArchiveError> {
     let mut encoder = Encoder::new(spec);
-    while let Some(chunk) = chunks.blocking_recv() {
-        encoder.write(&chunk)?;
+    while let Some(block) = blocks.blocking_recv() {
+        encoder.write(&block)?;
         while let Some(part) = encoder.next_part() {
             if parts.blocking_send(part).is_err() {
                 return Ok(VecDeque::new()); // nobody waits for the result any more

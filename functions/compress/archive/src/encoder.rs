@@ -11,8 +11,9 @@ use crate::sink::Sink;
 use crate::zip::{Entry, Sizes};
 use crate::{ArchiveError, Format, Spec};
 
-/// What the codec is given at a time, bytes. One fixed size makes retries byte-identical.
-const BLOCK_BYTES: usize = 128 * 1024;
+/// What the codec is given at a time, bytes. One fixed size makes retries byte-identical; input that comes in
+/// whole blocks is not copied.
+pub const BLOCK_BYTES: usize = 128 * 1024;
 
 /// Encodes one entry. Feed it with [`write`](Self::write), take parts as they fill with
 /// [`next_part`](Self::next_part), end with [`finish`](Self::finish).
@@ -54,6 +55,14 @@ impl Encoder {
             return Err(self.length_mismatch());
         }
         while !input.is_empty() {
+            if self.pending.is_empty()
+                && let Some(codec) = &mut self.codec
+                && let Some((block, rest)) = input.split_at_checked(BLOCK_BYTES)
+            {
+                codec.write_all(block).map_err(codec_error)?;
+                input = rest;
+                continue;
+            }
             let limit = if self.codec.is_some() {
                 BLOCK_BYTES
             } else {

@@ -16,7 +16,7 @@ mod zip;
 
 use std::ops::RangeInclusive;
 
-pub use encoder::Encoder;
+pub use encoder::{BLOCK_BYTES, Encoder};
 pub use name::entry_name;
 
 /// An archive format, as users name it.
