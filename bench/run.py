@@ -171,6 +171,8 @@ def main() -> None:
     finally:
         if group is not None:
             group.remove()
+    if options.quick:
+        notes.append("QUICK RUN: a smoke test with too few samples for a verdict that counts")
     targets = report.targets(results)
     show(log, results, targets, notes, group is not None)
     files = report.write_csv(work, results, targets, notes)
