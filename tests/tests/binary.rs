@@ -174,6 +174,11 @@ fn a_bad_payload_fails_with_its_type_and_touches_nothing() {
         assert!(message.starts_with("payload: "), "{message}");
     }
     assert!(running.fake.requests().is_empty());
+    let lines = running.lines();
+    let line = lines
+        .iter()
+        .find(|line| line["message"] == "invocation failed");
+    assert_eq!(line.unwrap()["level"], "ERROR");
 }
 
 #[test]
@@ -318,6 +323,41 @@ fn a_failure_writes_its_whole_cause_the_debug_lines_before_it_and_the_summary() 
 }
 
 #[test]
+fn metadata_that_was_left_out_is_named() {
+    let running = start(&[]);
+    let seed = running.fake.seed(BUCKET, "incoming/a");
+    let written = seed.metadata("note", &"v".repeat(2000)).put("text");
+    running.invoke(&written.notification());
+    let lines = running.lines();
+    let warning = lines.iter().find(|line| line["left_out"] == "note");
+    assert_eq!(warning.unwrap()["level"], "WARN");
+}
+
+#[test]
+fn metrics_count_whatever_becomes_of_a_batch() {
+    let running = start(&[]);
+    let mut messages = Vec::new();
+    for key in ["incoming/good", "incoming/bad", "elsewhere"] {
+        let written = running.fake.put(BUCKET, key, "text");
+        messages.push((key, written.notification().to_string()));
+    }
+    messages.push(("dead", "no notification".to_owned()));
+    let messages: Vec<_> = messages.iter().map(|(id, body)| (*id, &**body)).collect();
+    let expired = Fault::on(Operation::GetObject).key("bad").forever();
+    running.fake.fault(expired.answer(400, "ExpiredToken"));
+    let failed = json!({"batchItemFailures": [{"itemIdentifier": "incoming/bad"}]});
+    assert_eq!(
+        running.invoke(&sqs_event(&messages)),
+        Answer::Response(failed)
+    );
+    let lines = running.lines();
+    let metrics = lines.last().unwrap();
+    for name in ["Compressed", "Skipped", "DeadLettered", "Failed"] {
+        assert_eq!(metrics[name], 1, "{name}");
+    }
+}
+
+#[test]
 fn neither_bodies_nor_credentials_are_logged() {
     let running = start(&[("DEBUG", "true")]);
     let written = running
@@ -333,7 +373,15 @@ fn neither_bodies_nor_credentials_are_logged() {
         .map(Value::to_string)
         .collect::<String>()
         + &running.function.stderr().join("");
-    for secret in ["the-content", "the-body", "AWS_SECRET", "Signature="] {
+    // The last two are what the clients of these tests sign with.
+    for secret in [
+        "the-content",
+        "the-body",
+        "AWS_SECRET",
+        "Signature=",
+        "wJalrXUtnFEMI",
+        "session-token",
+    ] {
         assert!(!text.contains(secret), "{secret} in {text}");
     }
 }

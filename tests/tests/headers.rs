@@ -50,6 +50,7 @@ async fn user_metadata_cache_headers_storage_class_and_key_carry_over() {
             .header("Content-Disposition", "attachment; filename=data.csv")
             .header("x-amz-storage-class", "STANDARD_IA")
             .header("x-amz-server-side-encryption", "aws:kms")
+            .header("x-amz-server-side-encryption-bucket-key-enabled", "true")
             .header(
                 "x-amz-server-side-encryption-aws-kms-key-id",
                 "arn:aws:kms:us-east-1:123456789012:key/k",
@@ -64,6 +65,7 @@ async fn user_metadata_cache_headers_storage_class_and_key_carry_over() {
             ("expires", "Wed, 21 Oct 2026 07:28:00 GMT"),
             ("x-amz-storage-class", "STANDARD_IA"),
             ("x-amz-server-side-encryption", "aws:kms"),
+            ("x-amz-server-side-encryption-bucket-key-enabled", "true"),
             (
                 "x-amz-server-side-encryption-aws-kms-key-id",
                 "arn:aws:kms:us-east-1:123456789012:key/k",
@@ -111,4 +113,15 @@ async fn metadata_that_does_not_fit_is_left_out_and_ours_stays() {
         .map(|(name, value)| name.len() + value.len())
         .sum();
     assert!(bytes <= 2048);
+}
+
+#[tokio::test]
+async fn encryption_without_a_key_is_left_to_the_outputs_bucket() {
+    let compressor = Compressor::default();
+    let seed = compressor.fake.seed(BUCKET, KEY);
+    let written = seed
+        .header("x-amz-server-side-encryption", "AES256")
+        .put("x");
+    let output = output_of(&written, &compressor).await;
+    assert!(!output.headers.contains_key("x-amz-server-side-encryption"));
 }

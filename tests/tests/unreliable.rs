@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tests::compressor::{BUCKET, Compressor};
-use tests::fake_aws::{Fault, Gate, Operation, sqs_event};
+use tests::fake_aws::{Content, Fault, Gate, Operation, sqs_event};
 use tests::unpack;
 
 const KEY: &str = "incoming/data.bin";
@@ -65,6 +65,33 @@ async fn a_body_that_always_breaks_off_comes_back_without_an_output() {
     assert_eq!(compressor.deliver(&[written.notification()]).await, ["0"]);
     assert!(compressor.outputs().is_empty() && compressor.has_source(KEY));
     assert!(compressor.dead_letters().is_empty());
+    assert_eq!(
+        compressor.fake.count(Operation::GetObject),
+        6,
+        "resumed five times"
+    );
+}
+
+#[tokio::test]
+async fn a_body_that_makes_progress_is_resumed_as_often_as_it_takes() {
+    let compressor = Compressor::default();
+    let cut = Fault::on(Operation::GetObject).cut_body(9_000_000);
+    compressor.fake.fault(cut.times(7));
+    compressor.compress(KEY, Content::Zeros(70_000_000)).await;
+    let content = unpack::zip(&compressor.output().content.bytes()).1;
+    assert_eq!(content.len(), 70_000_000);
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_match_its_checksum_comes_back_without_an_output() {
+    let compressor = Compressor::default();
+    let seed = compressor.fake.seed(BUCKET, KEY);
+    let written = seed
+        .header("x-amz-checksum-crc32", "AAAAAA==")
+        .put("other bytes than those");
+    assert_eq!(compressor.deliver(&[written.notification()]).await, ["0"]);
+    assert!(compressor.outputs().is_empty() && compressor.has_source(KEY));
+    assert!(compressor.dead_letters().is_empty());
 }
 
 #[tokio::test]
@@ -111,6 +138,30 @@ async fn a_put_that_did_not_happen_is_repeated_under_its_condition() {
             .filter(|request| request.operation == Operation::PutObject);
         assert!(puts.all(|put| put.headers["if-none-match"] == "*"));
         assert_eq!(compressor.outputs().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_never_happens_comes_back_and_its_source_stays() {
+    for (write, content) in [
+        (Operation::PutObject, b"text".to_vec()),
+        (Operation::CompleteMultipartUpload, large()),
+    ] {
+        for fault in [
+            Fault::on(write).answer(500, "InternalError"),
+            Fault::on(write).answer(409, "ConditionalRequestConflict"),
+            Fault::on(write).answer(503, "SlowDown"),
+            Fault::on(write).reset(),
+        ] {
+            let compressor = Compressor::default();
+            compressor.fake.fault(fault.clone().forever());
+            let body = compressor.source(KEY, content.clone()).notification();
+            let failed = compressor.deliver(std::slice::from_ref(&body)).await;
+            assert_eq!(failed, ["0"], "{fault:?}");
+            assert!(compressor.outputs().is_empty() && compressor.has_source(KEY));
+            assert!(compressor.dead_letters().is_empty(), "{fault:?}");
+            assert!(compressor.fake.open_uploads(BUCKET).is_empty(), "{fault:?}");
+        }
     }
 }
 
@@ -287,6 +338,40 @@ async fn at_the_deadline_work_is_put_down_and_handed_back() {
     );
     assert_eq!(compressor.fake.count(Operation::AbortMultipartUpload), 1);
     assert!(compressor.has_source(KEY) && !compressor.has_source("incoming/small"));
+}
+
+#[tokio::test]
+async fn an_abort_without_an_answer_is_not_waited_for() {
+    let compressor = Compressor::default();
+    let part = Fault::on(Operation::UploadPart).forever();
+    compressor.fake.fault(part.answer(400, "ExpiredToken"));
+    let gate = Gate::new();
+    compressor
+        .fake
+        .fault(Fault::on(Operation::AbortMultipartUpload).hold(&gate));
+    let bodies = [compressor.source(KEY, large()).notification()];
+    let delivery = compressor.deliver(&bodies);
+    let failed = tokio::time::timeout(Duration::from_secs(30), delivery).await;
+    assert_eq!(failed.unwrap(), ["0"]);
+    assert_eq!(gate.arrived(), 1);
+}
+
+#[tokio::test]
+async fn a_dead_letter_queue_without_an_answer_keeps_the_message_where_it_was() {
+    let compressor = Compressor::with(&[("MAX_OBJECT_BYTES", "1")]);
+    let gate = Gate::new();
+    compressor
+        .fake
+        .fault(Fault::on(Operation::SendMessage).forever().hold(&gate));
+    let body = compressor.source(KEY, "text").notification().to_string();
+    let event = sqs_event(&[("m", &body)]);
+    let invocation = compressor.invoke_within(event, Duration::from_secs(2));
+    let response = tokio::time::timeout(Duration::from_secs(30), invocation).await;
+    assert_eq!(
+        response.unwrap().unwrap(),
+        json!({"batchItemFailures": [{"itemIdentifier": "m"}]})
+    );
+    assert!(compressor.has_source(KEY));
 }
 
 #[tokio::test]
