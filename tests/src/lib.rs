@@ -13,6 +13,7 @@
 pub mod compressor;
 pub mod fake_aws;
 pub mod function;
+pub mod running;
 pub mod runtime_api;
 mod server;
 pub mod unpack;

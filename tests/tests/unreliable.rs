@@ -105,7 +105,7 @@ async fn a_put_that_happened_although_its_answer_says_no_is_recognised() {
         compressor.fake.fault(fault);
         let written = compressor.source(KEY, "text");
         let answer = compressor.invoke(written.notification()).await.unwrap();
-        assert_eq!(answer["dead_lettered"], 0);
+        assert_eq!(answer["compressed"], 1, "our own write, not a duplicate");
         assert_eq!(
             compressor
                 .fake
@@ -186,6 +186,7 @@ async fn a_completion_that_happened_although_its_answer_says_no_is_recognised() 
             1,
             "looked, not repeated"
         );
+        assert_eq!(compressor.fake.count(Operation::AbortMultipartUpload), 0);
         assert!(!compressor.has_source(KEY));
     }
 }

@@ -3,7 +3,7 @@
 use shared::s3_event::{CreatedObject, Sequencer};
 
 use crate::error::CompressError;
-use crate::key::KeyMap;
+use crate::key::{BadKey, KeyMap};
 
 /// Which objects are worked on.
 #[derive(Clone, Debug)]
@@ -85,6 +85,10 @@ impl Policy {
                 return Ok(Intent::Skip(SkipReason::FolderMarker));
             }
             self.check_size(size_bytes)?;
+        }
+        // Of such a marker a batch item may not tell the size.
+        if object.size_bytes.is_none() && output_key == Err(BadKey::Empty) {
+            return Ok(Intent::Skip(SkipReason::FolderMarker));
         }
         let bad_key = |source| CompressError::BadKey {
             key: object.key.clone(),
@@ -249,7 +253,9 @@ mod tests {
             skipped("incoming/", Some(0)),
             Some(SkipReason::FolderMarker)
         );
+        assert_eq!(skipped("incoming/", None), Some(SkipReason::FolderMarker));
         assert_eq!(skipped("incoming/folder/", Some(1)), None);
+        assert!(policy().intent(&object("incoming/", Some(1))).is_err());
     }
 
     #[test]

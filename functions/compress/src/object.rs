@@ -215,6 +215,7 @@ impl Compressor {
                 There::Ours { output_bytes }
                     if uncertain && output_bytes == upload.output_bytes =>
                 {
+                    upload.settled();
                     return Ok(compressed);
                 }
                 There::Ours { .. } => return Ok(SkipReason::Duplicate.into()),
@@ -222,6 +223,9 @@ impl Compressor {
                 _ if spent => return Err(upload.error(refusal)),
                 There::Nothing => condition = Condition::Absent,
                 There::Older { etag } => condition = Condition::Replaces(etag),
+            }
+            if meaning == Meaning::Uncertain && round + 1 == COMMIT_ROUNDS {
+                return Err(upload.error(refusal));
             }
         }
         Err(CompressError::Contended {
