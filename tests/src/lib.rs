@@ -11,6 +11,7 @@
 )]
 
 pub mod compressor;
+pub mod content;
 pub mod fake_aws;
 pub mod function;
 pub mod running;

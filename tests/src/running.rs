@@ -43,7 +43,10 @@ pub fn start(settings: &[(&str, &str)]) -> Running {
 
 impl Running {
     /// Invokes it, with half a minute to go.
-    #[expect(clippy::must_use_candidate, reason = "some tests are about what is logged")]
+    #[expect(
+        clippy::must_use_candidate,
+        reason = "some tests are about what is logged"
+    )]
     pub fn invoke(&self, event: &Value) -> Answer {
         self.api.invoke(event, PATIENCE)
     }

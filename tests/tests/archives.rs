@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tests::compressor::{BUCKET, Compressor};
+use tests::content::noise;
 use tests::fake_aws::Content;
 use tests::unpack;
 
@@ -15,17 +16,6 @@ fn unpack_as(format: &str, archive: &Bytes) -> Vec<u8> {
         "zstd" => unpack::zstd(archive),
         _ => unreachable!("{format}"),
     }
-}
-
-fn noise(len: usize) -> Vec<u8> {
-    let mut state = 1_u64;
-    let mut next = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        state.to_be_bytes()[0]
-    };
-    (0..len).map(|_| next()).collect()
 }
 
 #[tokio::test]

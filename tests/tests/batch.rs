@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use tests::compressor::{BUCKET, Compressor, batch, failed_ids};
 use tests::fake_aws::{Content, FakeAws, Fault, Gate, Operation, sqs_event};
+use tests::running::PATIENCE;
 
 #[tokio::test]
 async fn every_failing_subset_of_ten_records_is_reported_exactly() {
@@ -206,20 +207,6 @@ async fn objects_that_do_not_fit_in_memory_wait_their_turn() {
 }
 
 #[tokio::test]
-async fn an_object_that_needs_more_than_all_memory_runs_alone() {
-    let compressor = Compressor::with(&[
-        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
-        ("COMPRESSION_FORMAT", "zstd"),
-        ("COMPRESSION_LEVEL", "19"),
-    ]);
-    compressor.source("incoming/a", "text");
-    let payload = batch(&[(BUCKET, "incoming/a")]);
-    let peak = peak(&compressor, Operation::GetObject, 1, payload).await;
-    assert_eq!(peak, 1);
-    assert_eq!(compressor.outputs().len(), 1);
-}
-
-#[tokio::test]
 async fn two_parts_of_an_object_are_sent_at_once_and_no_more() {
     let compressor = Compressor::with(&[("COMPRESSION_LEVEL", "0")]);
     compressor.source("incoming/a", Content::Zeros(40_000_000));
@@ -227,4 +214,34 @@ async fn two_parts_of_an_object_are_sent_at_once_and_no_more() {
     let peak = peak(&compressor, Operation::UploadPart, 2, payload).await;
     assert_eq!(peak, 2);
     assert_eq!(compressor.outputs().len(), 1);
+}
+
+#[tokio::test]
+async fn large_objects_take_turns_and_small_ones_do_not_wait_for_them() {
+    let compressor = Compressor::default();
+    let large = |key| {
+        compressor
+            .source(key, Content::Zeros(70_000_000))
+            .notification()
+    };
+    let small = compressor.source("incoming/small", "text").notification();
+    let bodies = [large("incoming/large-1"), large("incoming/large-2"), small];
+    let (first_large, small_done) = (Gate::new(), Gate::new());
+    let get = Fault::on(Operation::GetObject).key("large");
+    compressor.fake.fault(get.hold(&first_large));
+    let delete = Fault::on(Operation::DeleteObject).key("small");
+    compressor.fake.fault(delete.hold(&small_done));
+    let (failed, ()) = tokio::join!(compressor.deliver(&bodies), async {
+        assert!(first_large.wait_for(1, PATIENCE).await);
+        assert!(small_done.wait_for(1, PATIENCE).await);
+        assert_eq!(
+            compressor.fake.count(Operation::GetObject),
+            2,
+            "one large, one small"
+        );
+        first_large.release();
+        small_done.release();
+    });
+    assert_eq!(failed, [""; 0]);
+    assert_eq!(compressor.outputs().len(), 3);
 }

@@ -1,6 +1,7 @@
 //! What an output says about its source, and what it takes over from it.
 
 use tests::compressor::{BUCKET, Compressor};
+use tests::content::noise;
 use tests::fake_aws::{Stored, Written};
 
 const KEY: &str = "incoming/data.csv";
@@ -38,7 +39,7 @@ async fn an_output_names_its_source_version() {
 
 #[tokio::test]
 async fn user_metadata_cache_headers_storage_class_and_key_carry_over() {
-    for content in [vec![b'x'; 10], noise()] {
+    for content in [vec![b'x'; 10], large()] {
         let compressor = Compressor::default();
         let seed = compressor.fake.seed(BUCKET, KEY);
         let seed = seed
@@ -83,15 +84,8 @@ async fn user_metadata_cache_headers_storage_class_and_key_carry_over() {
 }
 
 /// 9 MB that do not shrink: a multipart output.
-fn noise() -> Vec<u8> {
-    let mut state = 1_u64;
-    let mut next = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        state.to_be_bytes()[0]
-    };
-    (0..9_000_000).map(|_| next()).collect()
+fn large() -> Vec<u8> {
+    noise(9_000_000)
 }
 
 #[tokio::test]

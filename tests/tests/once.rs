@@ -3,6 +3,7 @@
 use serde_json::json;
 use std::time::Duration;
 use tests::compressor::{BUCKET, Compressor};
+use tests::content::noise;
 use tests::fake_aws::{Fault, Gate, Operation, Stored};
 use tests::unpack;
 
@@ -154,7 +155,7 @@ async fn without_sequencers_a_slow_older_version_does_not_undo_a_newer_one() {
 async fn a_replacement_that_comes_late_does_not_undo_a_newer_one() {
     for (write, two) in [
         (Operation::PutObject, b"two".to_vec()),
-        (Operation::CompleteMultipartUpload, noise()),
+        (Operation::CompleteMultipartUpload, large()),
     ] {
         let compressor = Compressor::default();
         compressor.compress(KEY, "one").await;
@@ -174,15 +175,8 @@ async fn a_replacement_that_comes_late_does_not_undo_a_newer_one() {
 }
 
 /// 9 MB that do not shrink: a multipart output.
-fn noise() -> Vec<u8> {
-    let mut state = 1_u64;
-    let mut next = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        state.to_be_bytes()[0]
-    };
-    (0..9_000_000).map(|_| next()).collect()
+fn large() -> Vec<u8> {
+    noise(9_000_000)
 }
 
 #[tokio::test]

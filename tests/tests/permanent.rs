@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use tests::compressor::{BUCKET, Compressor, DLQ, batch};
+use tests::content::noise;
 use tests::fake_aws::{Fault, Operation};
 
 const KEY: &str = "incoming/data.txt";
@@ -165,7 +166,7 @@ async fn the_same_key_in_another_bucket_is_an_output_conflict() {
 
 #[tokio::test]
 async fn somebody_elses_object_at_the_output_key_is_not_overwritten() {
-    for content in [vec![b'x'], noise()] {
+    for content in [vec![b'x'], large()] {
         let compressor = Compressor::default();
         compressor.source("processed/5d/hello.zip", "precious");
         let written = compressor.source("incoming/hello", content);
@@ -178,15 +179,8 @@ async fn somebody_elses_object_at_the_output_key_is_not_overwritten() {
 }
 
 /// 9 MB that do not shrink: a multipart output.
-fn noise() -> Vec<u8> {
-    let mut state = 1_u64;
-    let mut next = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        state.to_be_bytes()[0]
-    };
-    (0..9_000_000).map(|_| next()).collect()
+fn large() -> Vec<u8> {
+    noise(9_000_000)
 }
 
 #[tokio::test]

@@ -46,6 +46,27 @@ pub enum Meaning {
     Other,
 }
 
+impl Meaning {
+    /// Whether, after a conditional write, only what is there now tells how to go on.
+    #[must_use]
+    pub const fn asks_for_a_look(self) -> bool {
+        match self {
+            Self::ConditionFailed
+            | Self::Conflict
+            | Self::NotFound
+            | Self::NoSuchUpload
+            | Self::Uncertain => true,
+            Self::Throttled
+            | Self::WrongBucket
+            | Self::AccessDenied
+            | Self::KmsDenied
+            | Self::Archived
+            | Self::KeyTooLong
+            | Self::Other => false,
+        }
+    }
+}
+
 impl Refusal {
     /// Takes over an SDK error.
     pub fn new<E, R>(operation: &'static str, error: SdkError<E, R>) -> Self

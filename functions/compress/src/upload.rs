@@ -277,9 +277,11 @@ impl Upload {
             .map_err(|error| Refusal::new("CompleteMultipartUpload", error))
     }
 
-    /// Nothing is left to abort: the upload was completed, although its answer did not say so.
-    pub fn settled(&mut self) {
+    /// Passes `outcome` on and forgets the upload: it was completed, although its answer did not say so, and nothing
+    /// is left to abort.
+    pub fn settled<T>(&mut self, outcome: T) -> T {
         self.multipart_id = None;
+        outcome
     }
 
     /// Gives up a multipart upload that was begun. Its failure is only logged: the bucket's
