@@ -57,7 +57,7 @@ pub struct Options {
     pub retry_delay: Duration,
     /// Memory in use above which fewer calls are made, bytes.
     pub memory_limit_bytes: Option<u64>,
-    /// Time until the answer must have been given.
+    /// Time until the answer must have been given. With no more than five seconds nothing is begun.
     pub answer_within: Option<Duration>,
 }
 
@@ -145,8 +145,11 @@ pub fn run<S: Sweep>(
         None => (vec![root], Totals::default()),
     };
     let shared = Arc::new(shared(core, sweep, &options, ready, totals));
+    let watch = Watch::new(Arc::clone(&shared), began, &options);
+    if watch.is_late() {
+        shared.core.gate.close();
+    }
     spawn(&shared, options.concurrency)?;
-    let watch = Watch::new(shared, began, &options);
     let (end, snapshot, nodes) = watch.until_the_end(progress);
     let resume = (end != End::Complete).then(|| Token {
         job,

@@ -17,7 +17,7 @@ use super::sweep::{Entry, Sweep, Visit};
 use super::worker::Shared;
 
 /// The directory that is ours.
-const OWN_DIRECTORY: &CStr = c".sluice";
+pub(super) const OWN_DIRECTORY: &CStr = c".sluice";
 
 /// How a listing ended.
 pub(super) enum Listing {

@@ -2,7 +2,7 @@
 
 use std::ffi::{CString, OsStr};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -77,10 +77,7 @@ impl Root {
             path: path.to_owned(),
             source: errno.into(),
         };
-        let mut fd = self.fd.try_clone().map_err(|source| RootError::Open {
-            path: path.to_owned(),
-            source,
-        })?;
+        let mut fd = self.try_clone()?.fd;
         for part in relative.components() {
             let Component::Normal(name) = part else {
                 return Err(outside());
@@ -113,6 +110,23 @@ impl Root {
     #[must_use]
     pub const fn inode(&self) -> u64 {
         self.inode
+    }
+
+    /// The same open root once more.
+    pub fn try_clone(&self) -> Result<Self, RootError> {
+        let fd = self.fd.try_clone().map_err(|source| RootError::Open {
+            path: self.path.clone(),
+            source,
+        })?;
+        Ok(Self {
+            fd,
+            path: self.path.clone(),
+            inode: self.inode,
+        })
+    }
+
+    pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
     }
 
     pub(super) fn into_fd(self) -> OwnedFd {

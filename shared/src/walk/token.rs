@@ -148,7 +148,8 @@ impl<T: Serialize + DeserializeOwned> Token<T> {
     }
 }
 
-fn checksum(content: &str) -> String {
+/// Letters, digits, `-` and `_`.
+pub(super) fn checksum(content: &str) -> String {
     URL_SAFE_NO_PAD.encode(&Sha256::digest(content.as_bytes())[..CHECKSUM_BYTES])
 }
 
