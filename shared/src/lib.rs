@@ -1,15 +1,18 @@
 //! What more than one Sluice function needs, and nothing that only one does: settings from the environment, log lines
-//! and metrics, idempotency over a store with compare-and-set, deadlines, batches, S3 events and partitions. The crate
-//! compiles no SDK unless the feature `s3` asks for one, reads no environment and, outside of `telemetry`, no clock:
-//! both are parameters.
+//! and metrics, idempotency over a store with compare-and-set, deadlines, batches, S3 events, payloads, partitions and, with the
+//! feature `walk`, the walk over a file tree. The crate compiles no SDK unless the feature `s3` asks for one, reads no
+//! environment and, outside of `telemetry` and `walk`, no clock: both are parameters.
 
 pub mod batch;
 pub mod deadline;
 pub mod env;
 pub mod idempotency;
 pub mod partition;
+pub mod payload;
 pub mod s3_event;
 pub mod telemetry;
+#[cfg(feature = "walk")]
+pub mod walk;
 
 /// Whether the same call may succeed later.
 ///

@@ -1,0 +1,164 @@
+//! What we keep below a root, in `.sluice/`: tokens too long for an answer.
+
+use std::fs::File;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{AtFlags, Mode, OFlags, mkdirat, openat, renameat, unlinkat};
+use rustix::io::Errno;
+
+use super::kernel::{Access, Kernel};
+use super::listing::OWN_DIRECTORY;
+use super::root::Root;
+use super::token::{TokenError, checksum};
+
+/// Longest token that is part of an answer, bytes. Source: Step Functions developer guide, "Quotas": 256 KB per state,
+/// less what else is in it.
+const TOKEN_BYTES_MAX: usize = 200_000;
+
+/// Longest token that is read back, bytes: some million directories.
+const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// What a token begins with that is only the name of a file.
+const POINTER: &str = "file.";
+
+/// Keeps a token: short ones as they are, longer ones in a file whose name is returned instead.
+pub fn put_token(kernel: &Kernel, root: &Root, token: String) -> Result<String, TokenError> {
+    if token.len() <= TOKEN_BYTES_MAX {
+        return Ok(token);
+    }
+    let name = checksum(&token);
+    match write(kernel, root, &name, token.as_bytes()) {
+        Ok(()) => Ok(format!("{POINTER}{name}")),
+        Err(source) => Err(TokenError::File { name, source }),
+    }
+}
+
+/// The token that [`put_token`] has kept.
+pub fn get_token(kernel: &Kernel, root: &Root, token: &str) -> Result<String, TokenError> {
+    let Some(name) = token.strip_prefix(POINTER) else {
+        return Ok(token.to_owned());
+    };
+    let is_ours = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if !name.bytes().all(is_ours) {
+        return Err(TokenError::Damaged("file name"));
+    }
+    let text = read(kernel, root, name).map_err(|source| TokenError::File {
+        name: name.to_owned(),
+        source,
+    })?;
+    if checksum(&text) == name {
+        Ok(text)
+    } else {
+        Err(TokenError::Damaged("checksum of its file"))
+    }
+}
+
+fn write(kernel: &Kernel, root: &Root, name: &str, content: &[u8]) -> io::Result<()> {
+    let folder = folder(kernel, root)?;
+    let draft = format!("{name}.{:016x}", RandomState::new().build_hasher().finish());
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut file = File::from(openat(&folder, &draft, flags, Mode::RUSR | Mode::WUSR)?);
+    let written = file
+        .write_all(content)
+        .and_then(|()| file.sync_all())
+        .and_then(|()| Ok(renameat(&folder, &draft, &folder, name)?));
+    if written.is_err() {
+        // It is the first error that says what is wrong.
+        let _ = unlinkat(&folder, &draft, AtFlags::empty());
+    }
+    written
+}
+
+fn read(kernel: &Kernel, root: &Root, name: &str) -> io::Result<String> {
+    let folder = folder(kernel, root)?;
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(openat(&folder, name, flags, Mode::empty())?);
+    let mut text = String::new();
+    file.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// `.sluice/resume`, made if it is not there; never through a link.
+fn folder(kernel: &Kernel, root: &Root) -> io::Result<OwnedFd> {
+    let own = directory(kernel, root.as_fd(), OWN_DIRECTORY)?;
+    Ok(directory(kernel, own.as_fd(), c"resume")?)
+}
+
+fn directory(
+    kernel: &Kernel,
+    parent: BorrowedFd<'_>,
+    name: &std::ffi::CStr,
+) -> Result<OwnedFd, Errno> {
+    match kernel.open(parent, name, Access::Read) {
+        Err(Errno::NOENT) => {}
+        opened => return opened,
+    }
+    match mkdirat(parent, name, Mode::RWXU) {
+        Ok(()) | Err(Errno::EXIST) => kernel.open(parent, name, Access::Read),
+        Err(errno) => Err(errno),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tempfile::tempdir;
+
+    fn root(path: &std::path::Path) -> (Kernel, Root) {
+        let kernel = Kernel::default();
+        let root = Root::open(&kernel, path).unwrap();
+        (kernel, root)
+    }
+
+    #[test]
+    fn from_200_kb_on_a_token_is_a_file() {
+        let directory = tempdir().unwrap();
+        let (kernel, root) = root(directory.path());
+        for (bytes, in_a_file) in [(199_999, false), (200_000, false), (200_001, true)] {
+            let token = "x".repeat(bytes);
+            let kept = put_token(&kernel, &root, token.clone()).unwrap();
+            assert_eq!(kept.len() < 100, in_a_file, "{bytes}");
+            assert_eq!(get_token(&kernel, &root, &kept).unwrap(), token);
+        }
+        let resume = directory.path().join(".sluice/resume");
+        assert_eq!(std::fs::read_dir(resume).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_was_changed_is_refused() {
+        let directory = tempdir().unwrap();
+        let (kernel, root) = root(directory.path());
+        let kept = put_token(&kernel, &root, "x".repeat(200_001)).unwrap();
+        let file = directory
+            .path()
+            .join(".sluice/resume")
+            .join(kept.strip_prefix(POINTER).unwrap());
+        std::fs::write(file, "x".repeat(200_002)).unwrap();
+        let refused = get_token(&kernel, &root, &kept);
+        assert!(matches!(refused, Err(TokenError::Damaged(_))));
+    }
+
+    #[test]
+    fn a_name_leads_nowhere_else() {
+        let directory = tempdir().unwrap();
+        let (kernel, root) = root(directory.path());
+        for name in ["file.../../etc/passwd", "file./etc/passwd", "file.a/b"] {
+            let refused = get_token(&kernel, &root, name);
+            assert!(matches!(refused, Err(TokenError::Damaged(_))), "{name}");
+        }
+        let missing = get_token(&kernel, &root, "file.none");
+        assert!(matches!(missing, Err(TokenError::File { .. })));
+    }
+
+    #[test]
+    fn a_link_in_place_of_our_directory_is_not_followed() {
+        let (directory, outside) = (tempdir().unwrap(), tempdir().unwrap());
+        std::os::unix::fs::symlink(outside.path(), directory.path().join(".sluice")).unwrap();
+        let (kernel, root) = root(directory.path());
+        let refused = put_token(&kernel, &root, "x".repeat(200_001));
+        assert!(matches!(refused, Err(TokenError::File { .. })));
+        assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 0);
+    }
+}

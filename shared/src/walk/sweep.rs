@@ -1,0 +1,192 @@
+//! What a function does on its way through a tree.
+
+use std::ffi::CStr;
+use std::io;
+use std::sync::Mutex;
+
+use rustix::io::Errno;
+
+use super::core::{Core, is_gone};
+use super::dir::{Dir, Handle};
+use super::kernel::{Attributes, Call, Freshness, Kind};
+use super::lock;
+use super::report::{Sample, Tally, Totals};
+
+/// One pass over a tree. Its methods run on many threads at once, for different directories.
+pub trait Sweep: Send + Sync + 'static {
+    /// What it counts.
+    type Tally: Tally;
+    /// What it puts off until a batch of entries was read.
+    type Batch: Default;
+
+    /// Begins a directory, once, before anything in it was touched. Returns whether [`Sweep::leave`] shall be asked
+    /// when nothing stays in it.
+    fn enter(&self, visit: &mut Visit<'_, Self::Tally>) -> bool {
+        let _ = visit;
+        false
+    }
+
+    /// Sees an entry. Directories are entered by themselves, afterwards.
+    fn entry(&self, visit: &mut Visit<'_, Self::Tally>, batch: &mut Self::Batch, entry: Entry<'_>);
+
+    /// Does what was put off. Nothing is read until it returns.
+    fn flush(&self, visit: &mut Visit<'_, Self::Tally>, batch: &mut Self::Batch) {
+        let _ = (visit, batch);
+    }
+
+    /// Has seen all entries of a directory.
+    fn listed(&self, tally: &mut Self::Tally) {
+        let _ = tally;
+    }
+
+    /// Is done with everything below a directory, and nothing stays in it. Returns whether it is gone, or would be.
+    fn leave(&self, left: &mut Left<'_, Self::Tally>) -> bool {
+        let _ = left;
+        false
+    }
+}
+
+/// An entry of a directory.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    /// Its name, any bytes.
+    pub name: &'a CStr,
+    /// What it is, or was when the directory was read.
+    pub kind: Kind,
+}
+
+/// A directory while its entries are read.
+///
+/// What is counted here counts when the listing is finished; when it is interrupted, all of it will be seen again.
+pub struct Visit<'a, T> {
+    pub(super) core: &'a Core,
+    pub(super) dir: &'a Dir,
+    pub(super) handle: &'a Handle,
+    pub(super) done: &'a Mutex<Totals<T>>,
+    pub(super) totals: Totals<T>,
+    pub(super) kept: bool,
+    pub(super) cancelled: bool,
+}
+
+impl<T: Tally> Visit<'_, T> {
+    /// The counts of this directory.
+    pub const fn tally(&mut self) -> &mut T {
+        &mut self.totals.tally
+    }
+
+    /// Counts at once and for good what will not be seen again: it is removed.
+    pub fn settle(&mut self, part: T) {
+        lock(self.done).tally += part;
+    }
+
+    /// Something stays in this directory, so it does too.
+    pub const fn keep(&mut self) {
+        self.kept = true;
+    }
+
+    /// Attributes of an entry.
+    pub fn stat(&mut self, name: &CStr, freshness: Freshness) -> Result<Attributes, Errno> {
+        let result = self.core.stat(self.handle, name, freshness);
+        self.seen(result)
+    }
+
+    /// Attributes of the directory itself.
+    pub fn stat_self(&mut self) -> Result<Attributes, Errno> {
+        let result = self.core.stat_open(self.handle);
+        self.seen(result)
+    }
+
+    /// Removes a file; of each directory one at a time.
+    pub fn unlink(&mut self, name: &CStr) -> Result<(), Errno> {
+        let result = self.core.unlink(self.dir, self.handle, name);
+        self.seen(result)
+    }
+
+    fn seen<R>(&mut self, result: Result<R, Errno>) -> Result<R, Errno> {
+        self.cancelled |= matches!(result, Err(Errno::CANCELED));
+        result
+    }
+
+    /// Path below the root, of the directory or of its entry.
+    #[must_use]
+    pub fn path(&self, name: Option<&CStr>) -> Vec<u8> {
+        self.dir.path(name)
+    }
+
+    /// An entry, or the directory itself, could not be worked on: it stays, and is counted unless it is gone or the
+    /// walk was stopped.
+    pub fn failed(&mut self, name: Option<&CStr>, call: Call, errno: Errno) {
+        if errno == Errno::CANCELED || is_gone(errno) {
+            return;
+        }
+        self.keep();
+        self.totals
+            .failed(sample(&self.dir.path(name), call, errno));
+    }
+
+    /// Ends the walk as soon as possible; what is not done by then is for the next one.
+    pub fn stop(&self) {
+        self.core.gate.close();
+    }
+
+    /// Whether nothing more should be begun.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.core.gate.is_closed()
+    }
+}
+
+/// A directory when all below it is done.
+pub struct Left<'a, T> {
+    pub(super) core: &'a Core,
+    pub(super) dir: &'a Dir,
+    pub(super) totals: Totals<T>,
+    pub(super) cancelled: bool,
+}
+
+impl<T: Tally> Left<'_, T> {
+    /// Counts for good.
+    pub const fn tally(&mut self) -> &mut T {
+        &mut self.totals.tally
+    }
+
+    /// Whether this is the root.
+    #[must_use]
+    pub const fn is_root(&self) -> bool {
+        self.dir.parent().is_none()
+    }
+
+    /// Removes it, if it is empty. What fails is counted.
+    pub fn remove(&mut self) -> Removal {
+        match self.core.remove_dir(self.dir) {
+            Ok(()) => Removal::Removed,
+            Err(errno) if is_gone(errno) => Removal::Gone,
+            Err(Errno::NOTEMPTY | Errno::EXIST) => Removal::Stays,
+            Err(Errno::CANCELED) => {
+                self.cancelled = true;
+                Removal::Stays
+            }
+            Err(errno) => {
+                let sample = sample(&self.dir.path(None), Call::RemoveDir, errno);
+                self.totals.failed(sample);
+                Removal::Stays
+            }
+        }
+    }
+}
+
+/// What became of an empty directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// We removed it.
+    Removed,
+    /// Someone else did.
+    Gone,
+    /// It has something in it after all, could not be removed, or the walk was stopped.
+    Stays,
+}
+
+pub(super) fn sample(path: &[u8], call: Call, errno: Errno) -> Sample {
+    let error = format!("{}: {}", call.label(), io::Error::from(errno));
+    Sample::new(path, error)
+}
