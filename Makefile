@@ -51,10 +51,10 @@ down: ## stop what 'make up' started
 	@if [ -x $(PYTHON_CLOUD) ]; then $(PYTHON_CLOUD) tests/local_cloud down; fi
 
 check: export AWS_DEFAULT_REGION := us-east-1
-check: $(SETUP) ## format, clippy, template lint (source and transformed), licences
+check: $(SETUP) ## format, clippy, template lint (source and transformed), licences if cargo-deny is there
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
-	sam validate --lint
+	env -u AWS_PROFILE AWS_CONFIG_FILE=/dev/null sam validate --lint
 	cfn-lint template.yaml
 	mkdir -p .local-cloud
 	$(PYTHON_CLOUD) tests/local_cloud/transform.py template.yaml > .local-cloud/transformed.json

@@ -2,6 +2,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+/// cargo-lambda's emulator says how long there is and not until when; nothing real is due on the first day of 1970.
+const EMULATED_MAX: Duration = Duration::from_hours(24);
+
 /// The moment Lambda ends the invocation, from the runtime's own clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline {
@@ -24,15 +27,11 @@ impl Deadline {
     #[must_use]
     pub fn remaining(self, now: SystemTime) -> Duration {
         let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.since_epoch.saturating_sub(now)
-    }
-
-    /// The same deadline, `margin` earlier: what is left then belongs to finishing and reporting.
-    #[must_use]
-    pub fn before(self, margin: Duration) -> Self {
-        Self {
-            since_epoch: self.since_epoch.saturating_sub(margin),
+        let emulated = self.since_epoch <= EMULATED_MAX && now > EMULATED_MAX;
+        if emulated {
+            return self.since_epoch;
         }
+        self.since_epoch.saturating_sub(now)
     }
 }
 
@@ -58,20 +57,15 @@ mod tests {
     }
 
     #[test]
-    fn the_margin_is_taken_off_and_may_exceed_the_deadline() {
-        let deadline = Deadline::from_epoch_ms(10_000);
-        assert_eq!(
-            deadline.before(Duration::from_secs(3)).remaining(at(5_000)),
-            Duration::from_secs(2)
-        );
-        assert_eq!(
-            deadline.before(Duration::from_secs(11)).remaining(at(0)),
-            Duration::ZERO
-        );
+    fn the_largest_deadline_does_not_overflow() {
+        assert!(Deadline::from_epoch_ms(u64::MAX).remaining(at(0)) > Duration::from_secs(1));
     }
 
     #[test]
-    fn the_largest_deadline_does_not_overflow() {
-        assert!(Deadline::from_epoch_ms(u64::MAX).remaining(at(0)) > Duration::from_secs(1));
+    fn an_emulators_length_is_taken_for_one() {
+        let today = at(1_795_262_400_000);
+        let length = Duration::from_mins(10);
+        assert_eq!(Deadline::from_epoch_ms(600_000).remaining(today), length);
+        assert_eq!(Deadline::from_epoch_ms(0).remaining(today), Duration::ZERO);
     }
 }

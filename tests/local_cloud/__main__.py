@@ -1,6 +1,7 @@
 """python tests/local_cloud demo|up|down: the deployed chain on a local cloud. See `make help`."""
 
 import argparse
+import os
 import platform
 import shlex
 import sys
@@ -20,11 +21,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("action", choices=["demo", "up", "down"])
     action = parser.parse_args().action
+    _forget_aws()
     try:
         return {"demo": demo, "up": up, "down": down}[action]()
     except (local.CloudError, sam.DeploymentError) as error:
         print(f"local cloud: {error}", file=sys.stderr)
         return 1
+
+
+def _forget_aws() -> None:
+    """Nothing here is to read the user's AWS settings, by whichever library."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
 
 
 def demo() -> int:
@@ -90,11 +99,17 @@ def _deployed(running: local.Cloud) -> sam.Deployment:
 def _print_commands(deployed: sam.Deployment) -> None:
     log_group = f"/aws/lambda/{deployed.outputs['CompressFunctionName']}"
     settings = STAYS / "env.sh"
-    lines = [f"export {name}={shlex.quote(value)}" for name, value in deployed.cloud.settings().items()]
-    lines += [f'export PATH={shlex.quote(str(folder))}:"$PATH"' for folder in (sam.TOOLS_FOLDER, sam.CLOUD_FOLDER)]
-    lines.append("export SAM_CLI_TELEMETRY=0")
+    cloud_settings = deployed.cloud.settings()
+    lines = ["unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN"]
+    lines += [f"export {name}={shlex.quote(value)}" for name, value in cloud_settings.items()]
+    lines.append('export AWS_REGION="$AWS_DEFAULT_REGION" SAM_CLI_TELEMETRY=0')
+    lines.append(f'export PATH={shlex.quote(str(sam.TOOLS_FOLDER))}:"$PATH"')
     # Version 1 of the AWS CLI sends SQS commands to the real endpoint in spite of AWS_ENDPOINT_URL.
-    lines.append('aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }')
+    aws = shlex.quote(str(sam.CLOUD_FOLDER / "aws"))
+    lines.append(f'aws() {{ {aws} --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }}')
+    # cargo-lambda goes by SSL_CERT_FILE alone, with which nothing else would reach the internet.
+    trusting = 'SSL_CERT_FILE="$AWS_CA_BUNDLE" command cargo "$@"'
+    lines.append(f'cargo() {{ case "$1 $2" in "lambda invoke"|"lambda deploy") {trusting};; *) command cargo "$@";; esac; }}')
     settings.write_text("\n".join([*lines, ""]))
     print(f"""
 The local cloud runs (process {deployed.cloud.pid}, {deployed.cloud.endpoint}). Point this shell at it:

@@ -92,7 +92,9 @@ def deploy(cloud: Cloud, parameters: dict[str, str]) -> Deployment:
 
 def _sam(command: list[str], environment: dict[str, str]) -> None:
     """Runs a command whose output matters only when it fails."""
-    environment = environment | {"SAM_CLI_TELEMETRY": "0"}
+    temporary = BUILD_FOLDER.parent / "tmp"  # SAM leaves folders behind
+    temporary.mkdir(parents=True, exist_ok=True)
+    environment = environment | {"SAM_CLI_TELEMETRY": "0", "TMPDIR": str(temporary)}
     result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if result.returncode != 0:
         raise DeploymentError(f"{' '.join(command[:2])} failed:\n{result.stdout}{result.stderr}")
