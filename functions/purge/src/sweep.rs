@@ -1,0 +1,194 @@
+//! Removing what is due, in place, and asking once more before each removal.
+
+use std::ffi::{CStr, CString};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use shared::walk::{Attributes, Call, Entry, Errno, Freshness, Kind, Left, Removal, Sweep, Visit};
+
+use crate::patterns::Patterns;
+use crate::retention::Retention;
+use crate::tally::Counts;
+
+/// What an NFS client calls a file that was removed while someone has it open.
+const REMOVED_WHILE_OPEN: &[u8] = b".nfs";
+
+/// What happens to what is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It is counted.
+    DryRun,
+    /// It is removed.
+    Remove,
+}
+
+/// One sweep.
+#[derive(Debug)]
+pub struct Purge {
+    retention: Retention,
+    patterns: Patterns,
+    mode: Mode,
+    /// Empty directories that may still go; `None`: they are left alone.
+    empty_dirs_left: Option<AtomicU64>,
+    /// Whoever removes a name of a file with several: only one of them is the last.
+    linked: Mutex<()>,
+}
+
+impl Purge {
+    /// `empty_dirs_max`: how many empty directories may go, `None` for leaving them alone.
+    #[must_use]
+    pub fn new(
+        retention: Retention,
+        patterns: Patterns,
+        mode: Mode,
+        empty_dirs_max: Option<u64>,
+    ) -> Self {
+        Self {
+            retention,
+            patterns,
+            mode,
+            empty_dirs_left: empty_dirs_max.map(AtomicU64::new),
+            linked: Mutex::default(),
+        }
+    }
+
+    fn selects(&self, visit: &Visit<'_, Counts>, name: Option<&CStr>) -> bool {
+        self.patterns.is_empty() || self.patterns.select(&visit.path(name))
+    }
+
+    fn file(&self, visit: &mut Visit<'_, Counts>, due: &mut Vec<Due>, name: &CStr) {
+        let in_use = name.to_bytes().starts_with(REMOVED_WHILE_OPEN);
+        if in_use || !self.selects(visit, Some(name)) {
+            return stays(visit);
+        }
+        match visit.stat(name, Freshness::Usual) {
+            Ok(file) if self.is_due(&file) => due.push((name.to_owned(), file)),
+            Ok(_) => stays(visit),
+            Err(errno) => not_known(visit, name, errno),
+        }
+    }
+
+    fn is_due(&self, file: &Attributes) -> bool {
+        file.kind == Kind::File && self.retention.is_due(file)
+    }
+
+    /// Looks again, and removes the file if it is still due.
+    fn remove(&self, visit: &mut Visit<'_, Counts>, name: &CStr, links: u32) {
+        // Two names of one file must not both look like its last one, or neither.
+        let alone = (links > 1).then(|| self.linked.lock());
+        let file = match visit.stat(name, Freshness::Forced) {
+            Ok(file) if self.is_due(&file) => file,
+            Ok(_) => return stays(visit),
+            Err(errno) => return not_known(visit, name, errno),
+        };
+        match visit.unlink(name) {
+            Ok(()) => visit.settle(Counts::purged(&file)),
+            Err(Errno::NOENT | Errno::CANCELED) => {}
+            Err(errno) => {
+                visit.failed(Some(name), Call::Unlink, errno);
+                visit.tally().files_scanned += 1;
+                visit.tally().files_to_purge += 1;
+            }
+        }
+        drop(alone);
+    }
+
+    /// Takes one of the directories that may go.
+    fn may_leave(&self) -> bool {
+        let take = |left: u64| left.checked_sub(1);
+        self.empty_dirs_left.as_ref().is_some_and(|left| {
+            left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+                .is_ok()
+        })
+    }
+
+    fn give_back(&self) {
+        if let Some(left) = &self.empty_dirs_left {
+            left.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A name that was due, and what it named.
+type Due = (CString, Attributes);
+
+/// A file that is none of ours to remove, now or ever.
+fn stays(visit: &mut Visit<'_, Counts>) {
+    visit.keep();
+    visit.tally().files_scanned += 1;
+}
+
+/// What is gone was never there; what cannot be looked at stays.
+fn not_known(visit: &mut Visit<'_, Counts>, name: &CStr, errno: Errno) {
+    if errno != Errno::NOENT && errno != Errno::CANCELED {
+        visit.tally().files_scanned += 1;
+    }
+    visit.failed(Some(name), Call::Stat, errno);
+}
+
+impl Sweep for Purge {
+    type Tally = Counts;
+    type Batch = Vec<Due>;
+
+    fn enter(&self, visit: &mut Visit<'_, Counts>) -> bool {
+        if self.empty_dirs_left.is_none() || !self.selects(visit, None) {
+            return false;
+        }
+        match visit.stat_self() {
+            Ok(directory) => self.retention.is_due(&directory),
+            Err(errno) => {
+                visit.failed(None, Call::Stat, errno);
+                false
+            }
+        }
+    }
+
+    fn entry(&self, visit: &mut Visit<'_, Counts>, due: &mut Vec<Due>, entry: Entry<'_>) {
+        match entry.kind {
+            Kind::File => self.file(visit, due, entry.name),
+            Kind::Directory => {}
+            Kind::Symlink => {
+                visit.keep();
+                visit.tally().symlinks_skipped += 1;
+            }
+            Kind::Special => {
+                visit.keep();
+                visit.tally().special_files_skipped += 1;
+            }
+        }
+    }
+
+    fn flush(&self, visit: &mut Visit<'_, Counts>, due: &mut Vec<Due>) {
+        for (name, file) in due.drain(..) {
+            if visit.is_stopped() {
+                return;
+            }
+            match self.mode {
+                Mode::DryRun => visit.tally().would_purge(&file),
+                Mode::Remove => self.remove(visit, &name, file.links),
+            }
+        }
+    }
+
+    fn listed(&self, tally: &mut Counts) {
+        tally.dirs_scanned += 1;
+    }
+
+    fn leave(&self, left: &mut Left<'_, Counts>) -> bool {
+        if left.is_root() || !self.may_leave() {
+            return false;
+        }
+        let removal = match self.mode {
+            Mode::DryRun => Removal::Removed,
+            Mode::Remove => left.remove(),
+        };
+        match removal {
+            Removal::Removed => {
+                left.tally().dirs_to_purge += 1;
+                left.tally().dirs_purged += u64::from(self.mode == Mode::Remove);
+            }
+            Removal::Gone | Removal::Stays => self.give_back(),
+        }
+        removal != Removal::Stays
+    }
+}
