@@ -18,7 +18,7 @@ pub enum Status {
     Complete,
     /// The time was up; `resume` goes on.
     Incomplete,
-    /// A budget would have been passed, and nothing was removed.
+    /// A budget would have been passed, or someone else is at it; nothing was removed.
     Refused,
     /// No call came back for too long; `resume` goes on.
     Stalled,

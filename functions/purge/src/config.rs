@@ -58,6 +58,8 @@ pub struct Config {
     pub defaults: Defaults,
     /// Tightened by the payload.
     pub bounds: Bounds,
+    /// `PURGE_AUDIT`: every removal is written down below `.sluice/audit/`, default false.
+    pub audit: bool,
     /// The Powertools names for logs and metrics.
     pub telemetry: Settings,
 }
@@ -76,6 +78,7 @@ impl Config {
         let config = Self {
             defaults,
             bounds,
+            audit: vars.flag("PURGE_AUDIT", false),
             telemetry: Settings::read(&mut vars, "purge"),
         };
         vars.finish()?;
@@ -185,6 +188,7 @@ mod tests {
             ("PURGE_MAX_DELETE_FRACTION", "1.01"),
             ("PURGE_CONCURRENCY", "0"),
             ("PURGE_MEMORY_LIMIT_MB", "0"),
+            ("PURGE_AUDIT", "maybe"),
         ];
         let text = parse(&mistakes).unwrap_err().to_string();
         for (name, value) in mistakes {

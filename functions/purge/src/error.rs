@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use shared::Retryable;
+use shared::idempotency::IdempotencyError;
 use shared::payload::PayloadError;
 use shared::walk::{RootError, TokenError, WalkError};
 
@@ -26,6 +27,9 @@ pub enum PurgeError {
     /// The token is none, or of other work, or cannot be kept.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// Whether someone else sweeps is not known.
+    #[error(transparent)]
+    Lease(#[from] IdempotencyError),
     /// The walk did not begin.
     #[error(transparent)]
     Walk(#[from] WalkError),
@@ -42,6 +46,7 @@ impl PurgeError {
             Self::BadPayload(_) => "BadPayload",
             Self::Root(_) | Self::SystemRoot { .. } => "BadRoot",
             Self::Token(_) | Self::Walk(WalkError::Token(_)) => "BadToken",
+            Self::Lease(_) => "NoLease",
             Self::Walk(WalkError::Spawn(_)) => "NoThreads",
             Self::Lost(_) => "Lost",
         }
@@ -55,6 +60,7 @@ impl Retryable for PurgeError {
                 false
             }
             Self::Root(error) => matches!(error, RootError::Open { .. }),
+            Self::Lease(error) => error.is_retryable(),
             Self::Token(error) => matches!(error, TokenError::File { .. }),
             Self::Walk(WalkError::Spawn(_)) | Self::Lost(_) => true,
         }

@@ -36,6 +36,8 @@ pub struct Request {
     pub memory_limit_mb: u64,
     /// `resume`.
     pub resume: Option<String>,
+    /// `time`, as a schedule sets it.
+    pub scheduled_at: Option<String>,
     /// Stands for everything that decides what goes: a token of other options is refused.
     pub options_hash: String,
 }
@@ -84,6 +86,7 @@ impl Request {
                 .whole("memory_limit_mb", 1..=MEMORY_MB_MAX)?
                 .unwrap_or(defaults.memory_limit_mb),
             resume: fields.text("resume")?,
+            scheduled_at: fields.text("time")?,
             options_hash: hashed(&options),
         };
         fields.finish()?;

@@ -4,14 +4,19 @@ use std::ffi::{CStr, CString};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use serde_json::Value;
 use shared::walk::{Attributes, Call, Entry, Errno, Freshness, Kind, Left, Removal, Sweep, Visit};
 
+use crate::audit::{self, Audit};
 use crate::patterns::Patterns;
 use crate::retention::Retention;
 use crate::tally::Counts;
 
 /// What an NFS client calls a file that was removed while someone has it open.
 const REMOVED_WHILE_OPEN: &[u8] = b".nfs";
+
+/// Removals whose intents are written down in one go.
+const BATCH_MAX: usize = 100;
 
 /// What happens to what is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +35,8 @@ pub struct Purge {
     mode: Mode,
     /// Empty directories that may still go; `None`: they are left alone.
     empty_dirs_left: Option<AtomicU64>,
+    /// Where removals are written down, if they are.
+    audit: Option<Audit>,
     /// Whoever removes a name of a file with several: only one of them is the last.
     linked: Mutex<()>,
 }
@@ -48,8 +55,15 @@ impl Purge {
             patterns,
             mode,
             empty_dirs_left: empty_dirs_max.map(AtomicU64::new),
+            audit: None,
             linked: Mutex::default(),
         }
+    }
+
+    /// Writes every removal down, before and after.
+    #[must_use]
+    pub fn audited(self, audit: Option<Audit>) -> Self {
+        Self { audit, ..self }
     }
 
     fn selects(&self, visit: &Visit<'_, Counts>, name: Option<&CStr>) -> bool {
@@ -72,25 +86,86 @@ impl Purge {
         file.kind == Kind::File && self.retention.is_due(file)
     }
 
-    /// Looks again, and removes the file if it is still due.
-    fn remove(&self, visit: &mut Visit<'_, Counts>, name: &CStr, links: u32) {
+    /// Removes what is still due of a batch. Without a record of the intent nothing is touched.
+    fn remove_all(&self, visit: &mut Visit<'_, Counts>, batch: &[Due]) {
+        let path = |visit: &Visit<'_, Counts>, name: &CStr| visit.path(Some(name));
+        if let Some(audit) = &self.audit {
+            let intents = batch.iter();
+            let intents: Vec<Value> = intents
+                .map(|(name, file)| audit::intent(&path(visit, name), Some(file)))
+                .collect();
+            let written = visit.call(Call::Audit, || {
+                audit.write(&intents).and_then(|()| audit.sync())
+            });
+            if let Err(errno) = written {
+                return batch
+                    .iter()
+                    .for_each(|(name, _)| not_removed(visit, name, Call::Audit, errno));
+            }
+        }
+        let mut results = Vec::new();
+        for (name, file) in batch {
+            if visit.is_stopped() {
+                break;
+            }
+            let removed = self.remove(visit, name, file.links);
+            if self.audit.is_some() {
+                results.push(audit::result(&path(visit, name), removed));
+            }
+        }
+        // Not in turn: what was done is written down also when the walk was stopped meanwhile.
+        if let Some(audit) = &self.audit
+            && let Err(errno) = audit.write(&results)
+        {
+            visit.failed(None, Call::Audit, errno);
+        }
+    }
+
+    /// Looks again, and removes the file if it is still due; whether it did.
+    fn remove(&self, visit: &mut Visit<'_, Counts>, name: &CStr, links: u32) -> bool {
         // Two names of one file must not both look like its last one, or neither.
-        let alone = (links > 1).then(|| self.linked.lock());
+        let _alone = (links > 1).then(|| self.linked.lock());
         let file = match visit.stat(name, Freshness::Forced) {
             Ok(file) if self.is_due(&file) => file,
-            Ok(_) => return stays(visit),
-            Err(errno) => return not_known(visit, name, errno),
+            Ok(_) => {
+                stays(visit);
+                return false;
+            }
+            Err(errno) => {
+                not_known(visit, name, errno);
+                return false;
+            }
         };
         match visit.unlink(name) {
             Ok(()) => visit.settle(Counts::purged(&file)),
-            Err(Errno::NOENT | Errno::CANCELED) => {}
             Err(errno) => {
-                visit.failed(Some(name), Call::Unlink, errno);
-                visit.tally().files_scanned += 1;
-                visit.tally().files_to_purge += 1;
+                not_removed(visit, name, Call::Unlink, errno);
+                return false;
             }
         }
-        drop(alone);
+        true
+    }
+
+    /// Removes an empty directory, written down like a file.
+    fn remove_dir(&self, left: &mut Left<'_, Counts>) -> Removal {
+        let Some(audit) = &self.audit else {
+            return left.remove();
+        };
+        let path = left.path();
+        let intent = [audit::intent(&path, None)];
+        let written = left.call(Call::Audit, || {
+            audit.write(&intent).and_then(|()| audit.sync())
+        });
+        if let Err(errno) = written {
+            left.failed(Call::Audit, errno);
+            return Removal::Stays;
+        }
+        let removal = left.remove();
+        let result = audit::result(&path, removal == Removal::Removed);
+        if let Err(errno) = audit.write(&[result]) {
+            left.failed(Call::Audit, errno);
+        }
+        removal
     }
 
     /// Takes one of the directories that may go.
@@ -126,6 +201,15 @@ fn not_known(visit: &mut Visit<'_, Counts>, name: &CStr, errno: Errno) {
     visit.failed(Some(name), Call::Stat, errno);
 }
 
+/// What was due and could not be removed, unless it is gone or the walk was stopped.
+fn not_removed(visit: &mut Visit<'_, Counts>, name: &CStr, call: Call, errno: Errno) {
+    if errno != Errno::NOENT && errno != Errno::CANCELED {
+        visit.tally().files_scanned += 1;
+        visit.tally().files_to_purge += 1;
+    }
+    visit.failed(Some(name), call, errno);
+}
+
 impl Sweep for Purge {
     type Tally = Counts;
     type Batch = Vec<Due>;
@@ -159,13 +243,20 @@ impl Sweep for Purge {
     }
 
     fn flush(&self, visit: &mut Visit<'_, Counts>, due: &mut Vec<Due>) {
-        for (name, file) in due.drain(..) {
-            if visit.is_stopped() {
-                return;
+        match self.mode {
+            Mode::DryRun => {
+                for (_, file) in due.drain(..) {
+                    visit.tally().would_purge(&file);
+                }
             }
-            match self.mode {
-                Mode::DryRun => visit.tally().would_purge(&file),
-                Mode::Remove => self.remove(visit, &name, file.links),
+            Mode::Remove => {
+                for batch in due.chunks(BATCH_MAX) {
+                    if visit.is_stopped() {
+                        break;
+                    }
+                    self.remove_all(visit, batch);
+                }
+                due.clear();
             }
         }
     }
@@ -180,7 +271,7 @@ impl Sweep for Purge {
         }
         let removal = match self.mode {
             Mode::DryRun => Removal::Removed,
-            Mode::Remove => left.remove(),
+            Mode::Remove => self.remove_dir(left),
         };
         match removal {
             Removal::Removed => {

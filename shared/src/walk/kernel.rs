@@ -24,6 +24,8 @@ pub enum Call {
     Unlink,
     /// Remove a directory.
     RemoveDir,
+    /// Write down what is about to happen: a sweep's own call.
+    Audit,
     /// Part of `Open`: the kernel's own safe resolution. Old kernels and seccomp filters refuse it.
     ResolveBeneath,
     /// Part of `Open` without it: the mount that a descriptor is on. Old kernels do not tell.
@@ -42,6 +44,7 @@ impl Call {
             Self::Stat => "stat",
             Self::Unlink => "unlink",
             Self::RemoveDir => "rmdir",
+            Self::Audit => "audit",
             Self::ResolveBeneath => "openat2",
             Self::MountId => "mount id",
             Self::EntryType => "entry type",

@@ -102,6 +102,13 @@ impl<T: Tally> Visit<'_, T> {
         self.seen(result)
     }
 
+    /// Makes a call of the sweep's own, in turn and tried again like all others.
+    pub fn call<R>(&mut self, call: Call, make: impl Fn() -> Result<R, Errno>) -> Result<R, Errno> {
+        let before = || self.core.kernel.before(call, self.dir.name());
+        let result = self.core.call(None, || before().and_then(|()| make()));
+        self.seen(result)
+    }
+
     fn seen<R>(&mut self, result: Result<R, Errno>) -> Result<R, Errno> {
         self.cancelled |= matches!(result, Err(Errno::CANCELED));
         result
@@ -156,6 +163,28 @@ impl<T: Tally> Left<'_, T> {
         self.dir.parent().is_none()
     }
 
+    /// Path below the root.
+    #[must_use]
+    pub fn path(&self) -> Vec<u8> {
+        self.dir.path(None)
+    }
+
+    /// Makes a call of the sweep's own, in turn and tried again like all others.
+    pub fn call<R>(&mut self, call: Call, make: impl Fn() -> Result<R, Errno>) -> Result<R, Errno> {
+        let before = || self.core.kernel.before(call, self.dir.name());
+        let result = self.core.call(None, || before().and_then(|()| make()));
+        self.cancelled |= matches!(result, Err(Errno::CANCELED));
+        result
+    }
+
+    /// It could not be worked on, which is counted unless the walk was stopped.
+    pub fn failed(&mut self, call: Call, errno: Errno) {
+        if errno != Errno::CANCELED {
+            self.totals
+                .failed(sample(&self.dir.path(None), call, errno));
+        }
+    }
+
     /// Removes it, if it is empty. What fails is counted.
     pub fn remove(&mut self) -> Removal {
         match self.core.remove_dir(self.dir) {
@@ -167,8 +196,7 @@ impl<T: Tally> Left<'_, T> {
                 Removal::Stays
             }
             Err(errno) => {
-                let sample = sample(&self.dir.path(None), Call::RemoveDir, errno);
-                self.totals.failed(sample);
+                self.failed(Call::RemoveDir, errno);
                 Removal::Stays
             }
         }

@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "every line here is part of a test")]
 
 mod answer;
+mod audit;
 mod empty_dirs;
 mod faults;
+mod lease;
 mod model;
 mod refusal;
 mod support;

@@ -98,13 +98,16 @@ impl Place {
         (dry, self.invoke(payload))
     }
 
-    /// Everything below the root.
+    /// Everything below the root but what is ours.
     pub(crate) fn names(&self) -> BTreeSet<PathBuf> {
         let mut names = BTreeSet::new();
         let mut todo = vec![self.directory.path().to_owned()];
         while let Some(directory) = todo.pop() {
             for entry in fs::read_dir(directory).unwrap() {
                 let entry = entry.unwrap();
+                if entry.file_name() == ".sluice" {
+                    continue;
+                }
                 if entry.file_type().unwrap().is_dir() {
                     todo.push(entry.path());
                 }
