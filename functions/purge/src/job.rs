@@ -178,6 +178,10 @@ impl Job {
         let gone = resume
             .as_ref()
             .map_or(0, |token| token.totals.tally.dirs_to_purge);
+        let linked = resume
+            .as_ref()
+            .map(|token| token.totals.tally.linked.clone())
+            .unwrap_or_default();
         let mode = match pass {
             Pass::Count => Mode::DryRun,
             Pass::Sweep => request.mode,
@@ -185,7 +189,8 @@ impl Job {
         let retention = self.retention(began_at_ms);
         let empty_dirs_max = request.empty_dirs_max.map(|max| max.saturating_sub(gone));
         let sweep = Purge::new(retention, request.patterns.clone(), mode, empty_dirs_max)
-            .audited(self.audit(root, mode, retention)?);
+            .audited(self.audit(root, mode, retention)?)
+            .after(linked);
         let walk = Walk {
             root: root.open_again()?,
             kernel: (self.kernel)(),

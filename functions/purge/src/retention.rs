@@ -53,11 +53,21 @@ impl Retention {
     /// Whether something with these times may go. A time in the future is young.
     #[must_use]
     pub fn is_due(&self, attributes: &Attributes) -> bool {
-        let changed = match self.age_by {
+        self.changed(attributes) < self.cutoff
+    }
+
+    /// Whether this is still the file it was, and no younger nor older than it was.
+    #[must_use]
+    pub fn is_unchanged(&self, before: &Attributes, now: &Attributes) -> bool {
+        before.inode == now.inode && self.changed(before) == self.changed(now)
+    }
+
+    /// From when on its age counts.
+    fn changed(&self, attributes: &Attributes) -> Stamp {
+        match self.age_by {
             AgeBy::Newest => attributes.mtime.max(attributes.ctime),
             AgeBy::Mtime => attributes.mtime,
-        };
-        changed < self.cutoff
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Removing what is due, in place, and asking once more before each removal.
 
 use std::ffi::{CStr, CString};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 use shared::walk::{Attributes, Call, Entry, Errno, Freshness, Kind, Left, Removal, Sweep, Visit};
@@ -10,7 +10,7 @@ use shared::walk::{Attributes, Call, Entry, Errno, Freshness, Kind, Left, Remova
 use crate::audit::{self, Audit};
 use crate::patterns::Patterns;
 use crate::retention::Retention;
-use crate::tally::Counts;
+use crate::tally::{Counts, Linked};
 
 /// What an NFS client calls a file that was removed while someone has it open.
 const REMOVED_WHILE_OPEN: &[u8] = b".nfs";
@@ -37,8 +37,8 @@ pub struct Purge {
     empty_dirs_left: Option<AtomicU64>,
     /// Where removals are written down, if they are.
     audit: Option<Audit>,
-    /// Whoever removes a name of a file with several: only one of them is the last.
-    linked: Mutex<()>,
+    /// Files that lost a name. Held by whoever removes one of several names: only one of them is the last.
+    linked: Mutex<Linked>,
 }
 
 impl Purge {
@@ -66,6 +66,24 @@ impl Purge {
         Self { audit, ..self }
     }
 
+    /// Goes on with what an earlier run did to files with several names.
+    #[must_use]
+    pub fn after(self, linked: Linked) -> Self {
+        Self {
+            linked: Mutex::new(linked),
+            ..self
+        }
+    }
+
+    /// What was seen of a file, as it would be if this sweep had not touched it.
+    fn untouched(&self, seen: Attributes) -> Attributes {
+        self.linked().untouched(seen)
+    }
+
+    fn linked(&self) -> MutexGuard<'_, Linked> {
+        self.linked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn selects(&self, visit: &Visit<'_, Counts>, name: Option<&CStr>) -> bool {
         self.patterns.is_empty() || self.patterns.select(&visit.path(name))
     }
@@ -75,7 +93,8 @@ impl Purge {
         if in_use || !self.selects(visit, Some(name)) {
             return stays(visit);
         }
-        match visit.stat(name, Freshness::Usual) {
+        let seen = visit.stat(name, Freshness::Usual);
+        match seen.map(|file| self.untouched(file)) {
             Ok(file) if self.is_due(&file) => due.push((name.to_owned(), file)),
             Ok(_) => stays(visit),
             Err(errno) => not_known(visit, name, errno),
@@ -108,7 +127,7 @@ impl Purge {
             if visit.is_stopped() {
                 break;
             }
-            let removed = self.remove(visit, name, file.links);
+            let removed = self.remove(visit, name, file);
             if self.audit.is_some() {
                 results.push(audit::result(&path(visit, name), removed));
             }
@@ -121,29 +140,62 @@ impl Purge {
         }
     }
 
-    /// Looks again, and removes the file if it is still due; whether it did.
-    fn remove(&self, visit: &mut Visit<'_, Counts>, name: &CStr, links: u32) -> bool {
-        // Two names of one file must not both look like its last one, or neither.
-        let _alone = (links > 1).then(|| self.linked.lock());
-        let file = match visit.stat(name, Freshness::Forced) {
-            Ok(file) if self.is_due(&file) => file,
-            Ok(_) => {
-                stays(visit);
-                return false;
-            }
-            Err(errno) => {
-                not_known(visit, name, errno);
-                return false;
-            }
-        };
-        match visit.unlink(name) {
-            Ok(()) => visit.settle(Counts::purged(&file)),
-            Err(errno) => {
-                not_removed(visit, name, Call::Unlink, errno);
-                return false;
-            }
+    /// Looks again, and removes the file if it is what it was and still due; whether it did.
+    fn remove(&self, visit: &mut Visit<'_, Counts>, name: &CStr, seen: &Attributes) -> bool {
+        if seen.links > 1 || self.linked().contains(seen.inode) {
+            return self.remove_linked(visit, name, seen);
         }
+        let Some(file) = self.look_again(visit, name, seen, &Linked::default()) else {
+            return false;
+        };
+        if let Err(errno) = visit.unlink(name) {
+            not_removed(visit, name, Call::Unlink, errno);
+            return false;
+        }
+        visit.settle(Counts::purged(&file));
         true
+    }
+
+    /// The same for a file that has, or had, other names: one at a time, and remembering what that does to it.
+    fn remove_linked(&self, visit: &mut Visit<'_, Counts>, name: &CStr, seen: &Attributes) -> bool {
+        let mut linked = self.linked();
+        let Some(file) = self.look_again(visit, name, seen, &linked) else {
+            return false;
+        };
+        let pinned = visit.pin(name);
+        if let Err(errno) = visit.unlink(name) {
+            not_removed(visit, name, Call::Unlink, errno);
+            return false;
+        }
+        let mut counts = Counts::purged(&file);
+        // Where that cannot be learned, its other names look young and stay.
+        if let Ok(now) = pinned.and_then(|pinned| visit.stat_pinned(&pinned)) {
+            counts.linked = Linked::one(&file, &now);
+            *linked += counts.linked.clone();
+        }
+        visit.settle(counts);
+        true
+    }
+
+    /// The file as it is now, if it may go.
+    fn look_again(
+        &self,
+        visit: &mut Visit<'_, Counts>,
+        name: &CStr,
+        seen: &Attributes,
+        linked: &Linked,
+    ) -> Option<Attributes> {
+        match visit.stat(name, Freshness::Forced) {
+            Ok(file) => {
+                let file = linked.untouched(file);
+                if self.is_due(&file) && self.retention.is_unchanged(seen, &file) {
+                    return Some(file);
+                }
+                stays(visit);
+            }
+            Err(errno) => not_known(visit, name, errno),
+        }
+        None
     }
 
     /// Removes an empty directory, written down like a file.

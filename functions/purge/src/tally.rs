@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
 use serde::{Deserialize, Serialize};
-use shared::walk::{Attributes, Tally};
+use shared::walk::{Attributes, Stamp, Tally};
 
 /// Files with several names that a dry run keeps in mind; the bytes of more of them are left out.
 const LINKED_FILES_MAX: usize = 100_000;
@@ -33,6 +33,9 @@ pub struct Counts {
     /// In a dry run: files of which some names are due and not yet all, by their number.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     names_due: BTreeMap<u64, NamesDue>,
+    /// Files that lost a name of several, by their number.
+    #[serde(default, skip_serializing_if = "Linked::is_empty")]
+    pub linked: Linked,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,6 +100,72 @@ impl AddAssign for Counts {
         self.special_files_skipped += other.special_files_skipped;
         for (inode, names) in other.names_due {
             self.name_due(inode, names);
+        }
+        self.linked += other.linked;
+    }
+}
+
+/// Files of which we removed a name while they had others: that made their ctime new, and them no younger.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Linked(BTreeMap<u64, Lost>);
+
+/// What removing a name did to a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Lost {
+    /// Its ctime before we touched it.
+    before: Stamp,
+    /// And since; any other one is someone else's doing.
+    after: Stamp,
+    /// Names that it has left.
+    links: u32,
+}
+
+impl Linked {
+    /// One file that lost a name: as it was, and as it is now.
+    #[must_use]
+    pub fn one(before: &Attributes, now: &Attributes) -> Self {
+        let lost = Lost {
+            before: before.ctime,
+            after: now.ctime,
+            links: now.links,
+        };
+        Self(BTreeMap::from([(now.inode, lost)]))
+    }
+
+    /// The file as it would be if we had not touched it.
+    #[must_use]
+    pub fn untouched(&self, now: Attributes) -> Attributes {
+        match self.0.get(&now.inode) {
+            Some(lost) if lost.after == now.ctime => Attributes {
+                ctime: lost.before,
+                ..now
+            },
+            _ => now,
+        }
+    }
+
+    /// Whether we removed a name of this file.
+    #[must_use]
+    pub fn contains(&self, inode: u64) -> bool {
+        self.0.contains_key(&inode)
+    }
+
+    /// Whether nothing is known about any file.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl AddAssign for Linked {
+    /// What comes later knows better; a file without a name left is forgotten.
+    fn add_assign(&mut self, other: Self) {
+        for (inode, lost) in other.0 {
+            if lost.links == 0 {
+                self.0.remove(&inode);
+            } else {
+                self.0.insert(inode, lost);
+            }
         }
     }
 }

@@ -43,7 +43,7 @@ pub use self::kernel::{Attributes, Call, Freshness, Interference, Kernel, Kind, 
 pub use self::own::{OwnFolder, get_token, put_token};
 pub use self::report::{End, SAMPLES_MAX, Sample, Snapshot, Tally, Totals};
 pub use self::root::{Root, RootError};
-pub use self::sweep::{Entry, Left, Removal, Sweep, Visit};
+pub use self::sweep::{Entry, Left, Pinned, Removal, Sweep, Visit};
 pub use self::token::{Token, TokenError};
 
 /// A panic while a lock was held leaves counts of one directory behind at worst, and is reported as its error.

@@ -9,7 +9,7 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{Mode, OFlags, open, openat};
 use rustix::io::Errno;
 
-use super::kernel::{Access, Kernel};
+use super::kernel::{Access, Freshness, Kernel};
 
 const FLAGS: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
@@ -95,7 +95,7 @@ impl Root {
     }
 
     fn of(kernel: &Kernel, fd: OwnedFd, path: PathBuf) -> Result<Self, Errno> {
-        let inode = kernel.stat_open(fd.as_fd())?.inode;
+        let inode = kernel.stat_open(fd.as_fd(), Freshness::Usual)?.inode;
         Ok(Self { fd, path, inode })
     }
 

@@ -2,6 +2,7 @@
 
 use std::ffi::CStr;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Mutex;
 
 use rustix::io::Errno;
@@ -92,7 +93,19 @@ impl<T: Tally> Visit<'_, T> {
 
     /// Attributes of the directory itself.
     pub fn stat_self(&mut self) -> Result<Attributes, Errno> {
-        let result = self.core.stat_open(self.handle);
+        let result = self.core.stat_open(self.handle, Freshness::Usual);
+        self.seen(result)
+    }
+
+    /// Holds on to a file, whatever becomes of this name of it.
+    pub fn pin(&mut self, name: &CStr) -> Result<Pinned, Errno> {
+        let result = self.core.pin(self.handle, name).map(Pinned);
+        self.seen(result)
+    }
+
+    /// Attributes of a file that is held on to, as they are now.
+    pub fn stat_pinned(&mut self, pinned: &Pinned) -> Result<Attributes, Errno> {
+        let result = self.core.stat_open(&pinned.0, Freshness::Forced);
         self.seen(result)
     }
 
@@ -142,6 +155,10 @@ impl<T: Tally> Visit<'_, T> {
         self.core.gate.is_closed()
     }
 }
+
+/// A file that is held on to without being open.
+#[derive(Debug)]
+pub struct Pinned(OwnedFd);
 
 /// A directory when all below it is done.
 pub struct Left<'a, T> {

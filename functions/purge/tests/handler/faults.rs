@@ -162,6 +162,13 @@ fn mutating(change: impl Fn(&std::path::Path) + Clone + Send + Sync + 'static) -
 }
 
 #[test]
+fn a_file_that_was_touched_since_it_was_looked_at_stays_however_old_it_claims_to_be() {
+    let place = mutating(|root| age(&root.join("d/victim"), 32));
+    assert_eq!(number(&place.invoke(json!({})), "files_purged"), 1);
+    assert!(place.path("d/victim").exists());
+}
+
+#[test]
 fn a_file_that_was_refreshed_since_it_was_looked_at_stays() {
     let place = mutating(|root| age(&root.join("d/victim"), 0));
     let answer = place.invoke(json!({}));

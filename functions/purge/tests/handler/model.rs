@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -13,7 +14,7 @@ use purge::tally::Counts;
 use serde_json::json;
 use shared::walk::{End, Entry, Kernel, Left, Options, Root, Sweep, Token, Visit, Walk, run};
 
-use crate::support::{Place, age, number};
+use crate::support::{DAY, Place, age, number};
 
 #[derive(Clone, Debug)]
 enum Node {
@@ -29,7 +30,7 @@ fn node() -> impl Strategy<Value = Node> {
         4 => days.clone().prop_map(|days| Node::Dir { days }),
         6 => (days, 0..200_usize).prop_map(|(days, bytes)| Node::File { days, bytes }),
         1 => Just(Node::Link),
-        1 => Just(Node::Name),
+        2 => Just(Node::Name),
     ]
 }
 
@@ -66,9 +67,7 @@ fn plant(place: &Place, nodes: &[(usize, Node)]) {
 fn naive(directory: &Path, root: bool, counts: &mut [u64; 3]) -> bool {
     let old = |path: &Path| {
         let changed = path.symlink_metadata().unwrap().modified().unwrap();
-        changed
-            .elapsed()
-            .is_ok_and(|age| age > 30 * crate::support::DAY)
+        changed.elapsed().is_ok_and(|age| age > 30 * DAY)
     };
     let was_old = old(directory);
     let mut empty = true;
@@ -133,24 +132,28 @@ impl Sweep for Sliced {
     }
 }
 
-fn sliced(root: &Path, mode: Mode, mut entries: u64) -> Counts {
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap();
-    let now = u64::try_from(now.as_millis()).unwrap();
+/// `began` is when the sweep took place, as far as ages are concerned.
+fn sliced(root: &Path, began: (AgeBy, SystemTime), mode: Mode, mut entries: u64) -> Counts {
+    let (age_by, began) = began;
+    let began = began.duration_since(UNIX_EPOCH).unwrap();
+    let began_at_ms = u64::try_from(began.as_millis()).unwrap();
     let mut resume: Option<Token<Counts>> = None;
     loop {
-        let retention = Retention::new(AgeBy::Mtime, 30.0, now);
+        let linked = resume
+            .as_ref()
+            .map(|token| token.totals.tally.linked.clone());
+        let linked = linked.unwrap_or_default();
+        let retention = Retention::new(age_by, 30.0, began_at_ms);
         let patterns = Patterns::new(&[], &[]).unwrap();
         let walk = Walk {
             root: Root::open(&Kernel::default(), root).unwrap(),
             kernel: Kernel::default(),
             sweep: Arc::new(Sliced {
-                purge: Purge::new(retention, patterns, mode, Some(u64::MAX)),
+                purge: Purge::new(retention, patterns, mode, Some(u64::MAX)).after(linked),
                 left: entries.into(),
             }),
             job: "sliced".to_owned(),
-            began_at_ms: now,
+            began_at_ms,
             resume,
             options: Options {
                 buffer_bytes: 512,
@@ -202,13 +205,20 @@ proptest! {
     fn slices_do_what_the_whole_does(
         nodes in vec((any::<usize>(), node()), 0..80),
         entries in 1..30_u64,
+        by_newest in any::<bool>(),
     ) {
         let (whole, slices) = (Place::new(&[]), Place::new(&[]));
         plant(&whole, &nodes);
         plant(&slices, &nodes);
-        let dry = sliced(slices.directory.path(), Mode::DryRun, entries);
-        let expected = sliced(whole.directory.path(), Mode::Remove, u64::MAX);
-        let real = sliced(slices.directory.path(), Mode::Remove, entries);
+        // By the newest time nothing can be made old but the clock turned on.
+        let began = if by_newest {
+            (AgeBy::Newest, SystemTime::now() + 40 * DAY)
+        } else {
+            (AgeBy::Mtime, SystemTime::now())
+        };
+        let dry = sliced(slices.directory.path(), began, Mode::DryRun, entries);
+        let expected = sliced(whole.directory.path(), began, Mode::Remove, u64::MAX);
+        let real = sliced(slices.directory.path(), began, Mode::Remove, entries);
         prop_assert_eq!(summary(&dry), summary(&expected));
         prop_assert_eq!(dry.files_scanned, expected.files_scanned);
         prop_assert_eq!(real, expected);
