@@ -1,5 +1,5 @@
-# Every target works offline once `make setup` ran, except `deploy`. Tools live in .venv/, scratch in .local-cloud/,
-# builds in target/; nothing else is written.
+# Tools live in .venv/, scratch in .local-cloud/, builds in target/ and .aws-sam/. Only `deploy` talks to AWS; the first
+# run of a target fetches what it needs (Python packages, crates, for `bench` s3s-fs, for `build` the arm64 target).
 #
 # Pinned tools: edit tests/local_cloud/requirements-*.in, then regenerate the hashes with
 #   uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header X.in -o X.txt

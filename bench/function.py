@@ -44,6 +44,10 @@ VARIANTS = (
 BY_NAME = {variant.name: variant for variant in VARIANTS}
 
 
+# As template.yaml sets them for the function.
+ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": "16777216", "MALLOC_MMAP_THRESHOLD_": "4194304"}
+
+
 class Function:
     """One execution environment: a process that polls, and what it needs around it. A context manager."""
 
@@ -79,6 +83,8 @@ class Function:
         }
         if tls and storage.tls:
             environment |= {"SSL_CERT_FILE": str(storage.tls[2]), "AWS_CA_BUNDLE": str(storage.tls[2])}
+        if not variant.python:
+            environment |= ALLOCATOR
         program = [sys.executable, str(Path(__file__).with_name("python_function.py"))] if variant.python else [str(binary)]
         log_folder.mkdir(parents=True, exist_ok=True)
         self.log = log_folder / f"{variant.name.replace(' ', '-')}-{memory_mb}.log"

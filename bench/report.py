@@ -21,7 +21,7 @@ from measure import GB_PER_CORE, Batch, Cell, Identity, Outside, Start
 
 DEFAULTS = ("sluice zip 5", "sluice zstd 3")
 
-# (variant, CPU at least so many times less than Python, bytes at most so many times Python's). From issue 2.
+# (variant, CPU at least so many times less than Python, bytes at most so many times Python's).
 CPU_TARGETS = (("sluice zip 5", 1.6, 1.01), ("sluice zstd 3", 2.4, 1.03), ("sluice zstd 1", 4.5, 1.05))
 BILL_RATIO_MAX = 1.15
 OUTSIDE_CODEC_MS_MAX = 20.0
@@ -54,7 +54,7 @@ class Results:
 
 @dataclass(frozen=True)
 class Target:
-    """One promise of the issue; `met` is `None` when this run did not measure it."""
+    """One target; `met` is `None` when this run did not measure it."""
 
     name: str
     wanted: str
@@ -141,7 +141,7 @@ def _request_targets(results: Results) -> Iterable[Target]:
 
 
 def targets(results: Results) -> list[Target]:
-    """Every row of the issue's table, one line per variant or case."""
+    """Every target, one line per variant or case."""
     makers = (_cpu_targets, _bill_targets, _codec_targets, _peak_targets, _start_targets, _request_targets)
     return [target for maker in makers for target in maker(results)]
 
@@ -240,8 +240,7 @@ def host_lines(quota: str, tls: bool, latency_ms: float, mb_per_s: float) -> lis
     now = datetime.datetime.now(datetime.UTC)
     return [
         "NOT MEASURED ON AWS: a local storage server, an emulated CPU share and an assumed network.",
-        f"host: {model}, {os.cpu_count()} cores, {platform.machine()}, kernel {platform.release()}, {now:%Y-%m-%d %H:%M} UTC, "
-        f"load average {os.getloadavg()[0]:.1f} at the start",
+        f"host: {model}, {os.cpu_count()} cores, {platform.machine()}, {now:%Y-%m-%d}",
         f"Python {platform.python_version()}, boto3 {boto3.__version__}, zlib {zlib.ZLIB_RUNTIME_VERSION}, {ssl.OPENSSL_VERSION}",
         f"CPU quota: {quota}",
         f"network model: +{latency_ms:g} ms before each first byte, {mb_per_s:g} MB/s per direction; "

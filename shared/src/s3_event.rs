@@ -16,6 +16,9 @@ use percent_encoding::percent_decode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+/// What S3 sends when a notification is configured.
+const TEST_EVENT: &str = "s3:TestEvent";
+
 /// A payload, split into what succeeds or fails on its own.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Delivery {
@@ -97,22 +100,30 @@ pub fn split(payload: Value) -> Result<Delivery, BadMessage> {
         return Err(BadMessage::UnknownEnvelope);
     };
     if let Some(records) = members.remove("Records") {
-        let records: Vec<Value> = serde_json::from_value(records).map_err(shape)?;
-        return Ok(split_records(records));
+        return Ok(split_records(list("Records", records)?));
     }
     if let Some(items) = members.remove("items") {
-        let items: Vec<Value> = serde_json::from_value(items).map_err(shape)?;
         return Ok(Delivery::Direct(
-            items
+            list("items", items)?
                 .into_iter()
                 .map(|item| direct(&json!({"items": [item]})))
                 .collect(),
         ));
     }
-    if members.contains_key("detail-type") || members.contains_key("Event") {
+    let is_test = members
+        .get("Event")
+        .is_some_and(|event| event == TEST_EVENT);
+    if is_test || members.contains_key("detail-type") {
         return Ok(Delivery::Direct(vec![direct(&Value::Object(members))]));
     }
     Err(BadMessage::UnknownEnvelope)
+}
+
+fn list(name: &str, value: Value) -> Result<Vec<Value>, BadMessage> {
+    match value {
+        Value::Array(values) => Ok(values),
+        _ => Err(shape(format_args!("{name} is not a list"))),
+    }
 }
 
 fn split_records(records: Vec<Value>) -> Delivery {
@@ -147,9 +158,9 @@ fn direct(body: &Value) -> Message {
 /// a bad record does not hide its neighbours.
 pub fn parse(body: &str) -> Result<Vec<Result<Notice, BadMessage>>, BadMessage> {
     let value: Value = serde_json::from_str(body).map_err(shape)?;
-    if let Some(event) = value.get("Event").and_then(Value::as_str) {
+    if value.get("Event").is_some_and(|event| event == TEST_EVENT) {
         return Ok(vec![Ok(Notice::Other {
-            event_name: event.to_owned(),
+            event_name: TEST_EVENT.to_owned(),
         })]);
     }
     if let Some(records) = value.get("Records") {

@@ -91,6 +91,12 @@ fn a_test_event_and_a_removal_are_no_work() {
 }
 
 #[test]
+fn an_event_member_beside_records_hides_nothing() {
+    let body = json!({"Event": "x", "Records": [record("a")]});
+    assert_eq!(created(&body).key, "a");
+}
+
+#[test]
 fn a_bad_record_does_not_hide_its_neighbour() {
     let entries = parse(
         &json!({"Records": [{"eventName": "ObjectCreated:Put", "s3": {}}, record("good")]})
@@ -115,8 +121,12 @@ fn what_is_not_a_notification_is_refused() {
     ] {
         assert!(parse(body).is_err(), "{body}");
     }
-    for payload in [json!({}), json!([1]), json!("x"), json!({"Records": "x"})] {
-        assert!(split(payload).is_err());
+    for payload in [json!({}), json!([1]), json!("x"), json!({"Event": "other"})] {
+        assert_eq!(split(payload), Err(BadMessage::UnknownEnvelope));
+    }
+    for name in ["Records", "items"] {
+        let error = split(json!({name: "x"})).unwrap_err().to_string();
+        assert!(error.contains(name), "{error}");
     }
     let mut future = record("a");
     future["eventVersion"] = json!("3.0");

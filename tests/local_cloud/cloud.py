@@ -93,7 +93,7 @@ def start(folder: Path) -> Cloud:
     cloud = Cloud(folder, port, process.pid)
     _state_file(folder).write_text(json.dumps({"port": port, "pid": process.pid}))
     try:
-        _wait_until_healthy(cloud)
+        _wait_until_healthy(cloud, process)
     except CloudError:
         stop(cloud)
         raise
@@ -167,11 +167,10 @@ def _is_ours(cloud: Cloud) -> bool:
     return f"TMPDIR={cloud.folder}/tmp".encode() in environment.split(b"\0")
 
 
-def _wait_until_healthy(cloud: Cloud) -> None:
+def _wait_until_healthy(cloud: Cloud, process: subprocess.Popen) -> None:
+    # Not `_is_ours`: for a moment after its start a process has no environment to be recognised by.
     deadline = time.monotonic() + START_SECONDS_MAX
-    while time.monotonic() < deadline:
-        if not _is_ours(cloud):
-            break
+    while time.monotonic() < deadline and process.poll() is None:
         try:
             trust = ssl.create_default_context(cafile=str(cloud.certificate))
             with urllib.request.urlopen(f"{cloud.endpoint}/_ministack/health", timeout=2, context=trust) as answer:

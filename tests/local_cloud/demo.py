@@ -145,7 +145,7 @@ class Demo:
 
 
 def _wrong_headers(answer: dict, sample: Sample) -> list[str]:
-    """What the contract promises about the output besides its bytes."""
+    """What the README promises about the output besides its bytes."""
     metadata = answer["Metadata"]
     expected = {
         "Content-Type": (answer["ContentType"], "application/zip"),

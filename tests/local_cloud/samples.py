@@ -27,7 +27,7 @@ class Sample:
 
     @property
     def output_key(self) -> str:
-        """Where the contract says the result appears, worked out independently of the function."""
+        """Where the README says the result appears, worked out independently of the function."""
         path = self.path
         folder, _, rest = path.partition("/")
         if rest and folder == partition(rest):

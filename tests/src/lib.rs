@@ -11,8 +11,10 @@
 )]
 
 pub mod compressor;
+pub mod content;
 pub mod fake_aws;
 pub mod function;
+pub mod running;
 pub mod runtime_api;
 mod server;
 pub mod unpack;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tests::compressor::{BUCKET, Compressor};
+use tests::content::noise;
 use tests::fake_aws::Content;
 use tests::unpack;
 
@@ -15,17 +16,6 @@ fn unpack_as(format: &str, archive: &Bytes) -> Vec<u8> {
         "zstd" => unpack::zstd(archive),
         _ => unreachable!("{format}"),
     }
-}
-
-fn noise(len: usize) -> Vec<u8> {
-    let mut state = 1_u64;
-    let mut next = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        state.to_be_bytes()[0]
-    };
-    (0..len).map(|_| next()).collect()
 }
 
 #[tokio::test]
@@ -58,6 +48,12 @@ async fn every_format_is_read_back_by_its_own_tool() {
                 archive.len() < content.len() + content.len() / 1000 + 300,
                 "{format} {name} grew"
             );
+            if *name == "records" {
+                assert!(
+                    archive.len() < content.len() / 50,
+                    "{format} did not shrink"
+                );
+            }
             assert_eq!(
                 stored.headers["content-type"],
                 format!("application/{format}")
@@ -93,6 +89,31 @@ async fn what_is_compressed_already_is_stored() {
         "stored as it is"
     );
     assert_eq!(unpack::zip(&archive).1, gzipped);
+}
+
+#[tokio::test]
+async fn a_higher_level_gives_a_smaller_output() {
+    let records: Vec<u8> = (0..20_000_u32)
+        .flat_map(|n| {
+            format!(
+                "{{\"id\":{n},\"hash\":{}}}\n",
+                n.wrapping_mul(2_654_435_761)
+            )
+            .into_bytes()
+        })
+        .collect();
+    for (format, low, high) in [("zip", "0", "9"), ("gzip", "1", "9"), ("zstd", "1", "19")] {
+        let mut sizes = Vec::new();
+        for level in [low, high] {
+            let settings = [("COMPRESSION_FORMAT", format), ("COMPRESSION_LEVEL", level)];
+            let compressor = Compressor::with(&settings);
+            compressor
+                .compress("incoming/records", records.clone())
+                .await;
+            sizes.push(compressor.output().content.len());
+        }
+        assert!(sizes[1] < sizes[0], "{format} {sizes:?}");
+    }
 }
 
 #[tokio::test]

@@ -3,9 +3,11 @@
 use aws_sdk_s3::config::interceptors::BeforeTransmitInterceptorContextRef;
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
-use serde_json::json;
+use serde_json::{Value, json};
+use std::time::Duration;
 use tests::compressor::{BUCKET, Compressor, batch, failed_ids};
-use tests::fake_aws::{FakeAws, Fault, Operation, sqs_event};
+use tests::fake_aws::{Content, FakeAws, Fault, Gate, Operation, sqs_event};
+use tests::running::PATIENCE;
 
 #[tokio::test]
 async fn every_failing_subset_of_ten_records_is_reported_exactly() {
@@ -146,49 +148,100 @@ async fn direct_invocations_answer_with_counts() {
     );
 }
 
+/// Delivers `payload` while the requests of this operation are held until `expected` of them have come, and one more
+/// has had its chance; how many there were at once.
+async fn peak(
+    compressor: &Compressor,
+    operation: Operation,
+    expected: usize,
+    payload: Value,
+) -> usize {
+    let gate = Gate::new();
+    compressor
+        .fake
+        .fault(Fault::on(operation).forever().hold(&gate));
+    let (answer, ()) = tokio::join!(compressor.invoke(payload), async {
+        assert!(gate.wait_for(expected, Duration::from_secs(20)).await);
+        assert!(!gate.wait_for(expected + 1, Duration::from_secs(1)).await);
+        gate.release();
+    });
+    assert!(answer.is_ok(), "{answer:?}");
+    compressor.fake.peak(operation)
+}
+
 #[tokio::test]
 async fn no_more_objects_are_in_flight_than_allowed() {
     for (limit, expected) in [("1", 1), ("3", 3)] {
         let compressor = Compressor::with(&[("BATCH_CONCURRENCY", limit)]);
-        let bodies: Vec<_> = (0..8)
-            .map(|n| {
-                compressor
-                    .source(&format!("incoming/{n}"), "text")
-                    .notification()
-            })
-            .collect();
-        let slow = Fault::on(Operation::GetObject)
-            .forever()
-            .delay(std::time::Duration::from_millis(100));
-        compressor.fake.fault(slow);
-        assert_eq!(compressor.deliver(&bodies).await, [""; 0]);
-        assert_eq!(compressor.fake.peak(Operation::GetObject), expected);
+        let keys: Vec<_> = (0..8).map(|n| format!("incoming/{n}")).collect();
+        let items: Vec<_> = keys.iter().map(|key| (BUCKET, key.as_str())).collect();
+        for key in &keys {
+            compressor.source(key, "text");
+        }
+        let peak = peak(&compressor, Operation::GetObject, expected, batch(&items)).await;
+        assert_eq!(peak, expected);
+        assert_eq!(compressor.outputs().len(), 8);
     }
 }
 
 #[tokio::test]
 async fn objects_that_do_not_fit_in_memory_wait_their_turn() {
-    let compressor = Compressor::with(&[
-        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
-        ("BATCH_CONCURRENCY", "10"),
-    ]);
-    let large = vec![b'x'; 40_000_000];
-    let bodies: Vec<_> = (0..6)
-        .map(|n| {
-            compressor
-                .source(&format!("incoming/{n}"), large.clone())
-                .notification()
-        })
-        .collect();
-    let slow = Fault::on(Operation::GetObject)
-        .forever()
-        .delay(std::time::Duration::from_millis(300));
-    compressor.fake.fault(slow);
-    assert_eq!(compressor.deliver(&bodies).await, [""; 0]);
-    assert_eq!(
-        compressor.fake.peak(Operation::GetObject),
-        2,
-        "two large objects fit in 128 MB"
-    );
-    assert_eq!(compressor.outputs().len(), 6);
+    // The event's size counts only where an entity tag says that it is this object's.
+    for (size, with_etag) in [(40_000_000, true), (1, false)] {
+        let compressor = Compressor::with(&[
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
+            ("BATCH_CONCURRENCY", "10"),
+        ]);
+        let item = |n: u32| {
+            let key = format!("incoming/{n}");
+            let etag = compressor.source(&key, Content::Zeros(40_000_000)).etag;
+            let etag = with_etag.then_some(etag);
+            json!({"bucket": BUCKET, "key": key, "size": size, "etag": etag})
+        };
+        let items: Vec<_> = (0..6).map(item).collect();
+        let payload = json!({ "items": items });
+        let peak = peak(&compressor, Operation::GetObject, 2, payload).await;
+        assert_eq!(peak, 2, "two large objects fit in 128 MB");
+        assert_eq!(compressor.outputs().len(), 6);
+    }
+}
+
+#[tokio::test]
+async fn two_parts_of_an_object_are_sent_at_once_and_no_more() {
+    let compressor = Compressor::with(&[("COMPRESSION_LEVEL", "0")]);
+    compressor.source("incoming/a", Content::Zeros(40_000_000));
+    let payload = batch(&[(BUCKET, "incoming/a")]);
+    let peak = peak(&compressor, Operation::UploadPart, 2, payload).await;
+    assert_eq!(peak, 2);
+    assert_eq!(compressor.outputs().len(), 1);
+}
+
+#[tokio::test]
+async fn large_objects_take_turns_and_small_ones_do_not_wait_for_them() {
+    let compressor = Compressor::default();
+    let large = |key| {
+        compressor
+            .source(key, Content::Zeros(70_000_000))
+            .notification()
+    };
+    let small = compressor.source("incoming/small", "text").notification();
+    let bodies = [large("incoming/large-1"), large("incoming/large-2"), small];
+    let (first_large, small_done) = (Gate::new(), Gate::new());
+    let get = Fault::on(Operation::GetObject).key("large");
+    compressor.fake.fault(get.hold(&first_large));
+    let delete = Fault::on(Operation::DeleteObject).key("small");
+    compressor.fake.fault(delete.hold(&small_done));
+    let (failed, ()) = tokio::join!(compressor.deliver(&bodies), async {
+        assert!(first_large.wait_for(1, PATIENCE).await);
+        assert!(small_done.wait_for(1, PATIENCE).await);
+        assert_eq!(
+            compressor.fake.count(Operation::GetObject),
+            2,
+            "one large, one small"
+        );
+        first_large.release();
+        small_done.release();
+    });
+    assert_eq!(failed, [""; 0]);
+    assert_eq!(compressor.outputs().len(), 3);
 }

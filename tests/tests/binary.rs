@@ -1,64 +1,15 @@
-//! The real binary, as Lambda runs it: settings, envelopes, log lines, metrics.
+//! The real binary, as Lambda runs it: settings and envelopes.
 
 #![expect(clippy::unwrap_used, reason = "every line here is part of a test")]
 
 use std::path::Path;
-use std::time::Duration;
 
 use serde_json::{Value, json};
-use tests::compressor::{BUCKET, DLQ, batch};
-use tests::fake_aws::{FakeAws, Fault, Operation, sqs_event};
+use tests::compressor::{BUCKET, DLQ};
+use tests::fake_aws::sqs_event;
 use tests::function::Function;
+use tests::running::{PATIENCE, start};
 use tests::runtime_api::{Answer, RuntimeApi};
-
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A running `compress`, what it works on, and who calls it.
-struct Running {
-    fake: FakeAws,
-    api: RuntimeApi,
-    function: Function,
-}
-
-fn start(settings: &[(&str, &str)]) -> Running {
-    let (fake, api) = (FakeAws::start(), RuntimeApi::start());
-    fake.bucket(BUCKET, true);
-    let (endpoint, queue) = (fake.endpoint(), fake.queue_url(DLQ));
-    let mut variables = vec![
-        ("AWS_ENDPOINT_URL", endpoint.as_str()),
-        ("DLQ_URL", queue.as_str()),
-    ];
-    variables.extend(settings);
-    let function = Function::spawn("compress", &variables, &api);
-    Running {
-        fake,
-        api,
-        function,
-    }
-}
-
-impl Running {
-    fn invoke(&self, event: &Value) -> Answer {
-        self.api.invoke(event, PATIENCE)
-    }
-
-    /// The lines of an invocation, from its first to its metrics, which come last.
-    fn lines(&self) -> Vec<Value> {
-        let metrics = |line: &Value| line.get("Compressed").is_some();
-        self.function.wait_for_line(PATIENCE, metrics).unwrap();
-        self.function.stdout()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        assert_eq!(
-            self.api.violations(),
-            [""; 0],
-            "the Runtime API's rules were broken"
-        );
-    }
-}
 
 fn event(name: &str) -> Value {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events");
@@ -174,6 +125,11 @@ fn a_bad_payload_fails_with_its_type_and_touches_nothing() {
         assert!(message.starts_with("payload: "), "{message}");
     }
     assert!(running.fake.requests().is_empty());
+    let lines = running.lines();
+    let line = lines
+        .iter()
+        .find(|line| line["message"] == "invocation failed");
+    assert_eq!(line.unwrap()["level"], "ERROR");
 }
 
 #[test]
@@ -206,134 +162,5 @@ fn a_function_serves_again_and_again() {
             answer,
             Answer::Response(json!({"compressed": 1, "skipped": 0, "dead_lettered": 0}))
         );
-    }
-}
-
-#[test]
-fn an_unsampled_success_writes_its_metrics_and_nothing_else() {
-    let running = start(&[("POWERTOOLS_LOGGER_SAMPLE_RATE", "0")]);
-    let written = running.fake.put(BUCKET, "incoming/a", "text");
-    running.invoke(&written.notification());
-    let lines = running.lines();
-    assert!(
-        lines.iter().all(|line| line.get("_aws").is_some()),
-        "{lines:?}"
-    );
-    assert_eq!(lines.len(), 2, "cold start, and the invocation's own");
-    assert_eq!(lines[0]["ColdStart"], 1);
-    let metrics = &lines[1];
-    assert_eq!(
-        (&metrics["Compressed"], &metrics["InputBytes"]),
-        (&json!(1), &json!(4))
-    );
-    assert_eq!(metrics["level"], "INFO");
-    let directive = &metrics["_aws"]["CloudWatchMetrics"][0];
-    assert_eq!(
-        (&directive["Namespace"], &directive["Dimensions"]),
-        (&json!("Sluice"), &json!([["service"]]))
-    );
-}
-
-#[test]
-fn a_sampled_success_writes_one_line_for_each_object_and_one_summary() {
-    let running = start(&[("DEBUG", "true")]);
-    let written = running.fake.put(BUCKET, "incoming/a", "text");
-    let answer = running
-        .api
-        .invoke_as("request-7", &written.notification(), PATIENCE);
-    assert!(matches!(answer, Answer::Response(_)), "{answer:?}");
-    let lines = running.lines();
-    let summary = lines
-        .iter()
-        .find(|line| line["message"] == "invocation")
-        .unwrap();
-    assert_eq!(summary["level"], "INFO");
-    for (name, value) in [
-        ("service", json!("compress")),
-        ("function_request_id", json!("request-7")),
-        ("cold_start", json!(true)),
-        ("sampled", json!(true)),
-        ("compressed", json!(1)),
-        ("failed", json!(0)),
-    ] {
-        assert_eq!(summary[name], value, "{name}");
-    }
-    let object = lines
-        .iter()
-        .find(|line| line["outcome"] == "compressed")
-        .unwrap();
-    assert_eq!(
-        (&object["key"], &object["size_bytes"]),
-        (&json!("incoming/a"), &json!(4))
-    );
-}
-
-#[test]
-fn a_failure_writes_its_whole_cause_the_debug_lines_before_it_and_the_summary() {
-    let running = start(&[
-        ("POWERTOOLS_LOGGER_SAMPLE_RATE", "0"),
-        ("BATCH_CONCURRENCY", "1"),
-    ]);
-    running.fake.put(BUCKET, "incoming/good", "text");
-    running.fake.put(BUCKET, "incoming/bad", "text");
-    running.fake.fault(
-        Fault::on(Operation::GetObject)
-            .key("bad")
-            .forever()
-            .answer(400, "ExpiredToken"),
-    );
-    let answer = running.invoke(&batch(&[
-        (BUCKET, "incoming/good"),
-        (BUCKET, "incoming/bad"),
-    ]));
-    let Answer::Error {
-        error_type,
-        message,
-    } = answer
-    else {
-        panic!("{answer:?}")
-    };
-    assert_eq!(error_type, "Incomplete");
-    assert!(
-        message.contains("1 of 2") && message.contains("ExpiredToken"),
-        "{message}"
-    );
-    let lines = running.lines();
-    let position = |fits: &dyn Fn(&Value) -> bool| lines.iter().position(fits).unwrap();
-    let debug = position(&|line| line["key"] == "incoming/good" && line["level"] == "DEBUG");
-    let error = position(&|line| line["key"] == "incoming/bad" && line["level"] == "ERROR");
-    let summary = position(&|line| line["message"] == "invocation");
-    assert!(debug < error && error < summary);
-    let line = &lines[error];
-    assert_eq!(
-        (&line["retryable"], &line["sampled"]),
-        (&json!(true), &json!(false))
-    );
-    assert!(
-        line["error"]
-            .as_str()
-            .unwrap()
-            .starts_with("service call failed: GetObject answered 400 ExpiredToken: ")
-    );
-}
-
-#[test]
-fn neither_bodies_nor_credentials_are_logged() {
-    let running = start(&[("DEBUG", "true")]);
-    let written = running
-        .fake
-        .put(BUCKET, "incoming/a", "the-content-of-the-object");
-    running.invoke(&sqs_event(&[
-        ("m", &written.notification().to_string()),
-        ("n", "the-body-of-a-message"),
-    ]));
-    let text = running
-        .lines()
-        .iter()
-        .map(Value::to_string)
-        .collect::<String>()
-        + &running.function.stderr().join("");
-    for secret in ["the-content", "the-body", "AWS_SECRET", "Signature="] {
-        assert!(!text.contains(secret), "{secret} in {text}");
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tests::compressor::{BUCKET, DLQ};
+use tests::content::noise;
 use tests::fake_aws::{FakeAws, Fault, Gate, Operation, sqs_event};
 use tests::function::Function;
 use tests::runtime_api::{Answer, Lost, RuntimeApi};
@@ -17,14 +18,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// 18 MB that do not shrink: three parts.
 fn large() -> Vec<u8> {
-    let mut state = 3_u64;
-    let mut next = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        state.to_be_bytes()[0]
-    };
-    (0..18_000_000).map(|_| next()).collect()
+    noise(18_000_000)
 }
 
 /// Where the process is killed.

@@ -1,6 +1,7 @@
 //! What an output says about its source, and what it takes over from it.
 
 use tests::compressor::{BUCKET, Compressor};
+use tests::content::noise;
 use tests::fake_aws::{Stored, Written};
 
 const KEY: &str = "incoming/data.csv";
@@ -38,7 +39,7 @@ async fn an_output_names_its_source_version() {
 
 #[tokio::test]
 async fn user_metadata_cache_headers_storage_class_and_key_carry_over() {
-    for content in [vec![b'x'; 10], noise()] {
+    for content in [vec![b'x'; 10], large()] {
         let compressor = Compressor::default();
         let seed = compressor.fake.seed(BUCKET, KEY);
         let seed = seed
@@ -50,6 +51,7 @@ async fn user_metadata_cache_headers_storage_class_and_key_carry_over() {
             .header("Content-Disposition", "attachment; filename=data.csv")
             .header("x-amz-storage-class", "STANDARD_IA")
             .header("x-amz-server-side-encryption", "aws:kms")
+            .header("x-amz-server-side-encryption-bucket-key-enabled", "true")
             .header(
                 "x-amz-server-side-encryption-aws-kms-key-id",
                 "arn:aws:kms:us-east-1:123456789012:key/k",
@@ -64,6 +66,7 @@ async fn user_metadata_cache_headers_storage_class_and_key_carry_over() {
             ("expires", "Wed, 21 Oct 2026 07:28:00 GMT"),
             ("x-amz-storage-class", "STANDARD_IA"),
             ("x-amz-server-side-encryption", "aws:kms"),
+            ("x-amz-server-side-encryption-bucket-key-enabled", "true"),
             (
                 "x-amz-server-side-encryption-aws-kms-key-id",
                 "arn:aws:kms:us-east-1:123456789012:key/k",
@@ -81,15 +84,8 @@ async fn user_metadata_cache_headers_storage_class_and_key_carry_over() {
 }
 
 /// 9 MB that do not shrink: a multipart output.
-fn noise() -> Vec<u8> {
-    let mut state = 1_u64;
-    let mut next = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        state.to_be_bytes()[0]
-    };
-    (0..9_000_000).map(|_| next()).collect()
+fn large() -> Vec<u8> {
+    noise(9_000_000)
 }
 
 #[tokio::test]
@@ -111,4 +107,15 @@ async fn metadata_that_does_not_fit_is_left_out_and_ours_stays() {
         .map(|(name, value)| name.len() + value.len())
         .sum();
     assert!(bytes <= 2048);
+}
+
+#[tokio::test]
+async fn encryption_without_a_key_is_left_to_the_outputs_bucket() {
+    let compressor = Compressor::default();
+    let seed = compressor.fake.seed(BUCKET, KEY);
+    let written = seed
+        .header("x-amz-server-side-encryption", "AES256")
+        .put("x");
+    let output = output_of(&written, &compressor).await;
+    assert!(!output.headers.contains_key("x-amz-server-side-encryption"));
 }

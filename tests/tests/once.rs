@@ -3,6 +3,7 @@
 use serde_json::json;
 use std::time::Duration;
 use tests::compressor::{BUCKET, Compressor};
+use tests::content::noise;
 use tests::fake_aws::{Fault, Gate, Operation, Stored};
 use tests::unpack;
 
@@ -129,6 +130,56 @@ async fn without_sequencers_the_source_itself_says_which_is_newer() {
 }
 
 #[tokio::test]
+async fn without_sequencers_a_slow_older_version_does_not_undo_a_newer_one() {
+    for disposition in ["delete", "keep"] {
+        let compressor = Compressor::with(&[("SOURCE_DISPOSITION", disposition)]);
+        let item = json!({"items": [{"bucket": BUCKET, "key": KEY}]});
+        compressor.source(KEY, "one");
+        let gate = Gate::new();
+        compressor
+            .fake
+            .fault(Fault::on(Operation::PutObject).hold(&gate));
+        let (older, ()) = tokio::join!(compressor.invoke(item.clone()), async {
+            assert!(gate.wait_for(1, Duration::from_secs(20)).await);
+            compressor.source(KEY, "two");
+            let newer = compressor.invoke(item.clone()).await.unwrap();
+            assert_eq!(newer["compressed"], 1);
+            gate.release();
+        });
+        assert_eq!(older.unwrap()["skipped"], 1);
+        assert_eq!(content(&compressor.output()), b"two", "{disposition}");
+    }
+}
+
+#[tokio::test]
+async fn a_replacement_that_comes_late_does_not_undo_a_newer_one() {
+    for (write, two) in [
+        (Operation::PutObject, b"two".to_vec()),
+        (Operation::CompleteMultipartUpload, large()),
+    ] {
+        let compressor = Compressor::default();
+        compressor.compress(KEY, "one").await;
+        let two = compressor.source(KEY, two);
+        // The first attempt finds "one"; the second, which is to replace it, is held.
+        let gate = Gate::new();
+        compressor.fake.fault(Fault::on(write).skip(1).hold(&gate));
+        let bodies = [two.notification()];
+        let (failed, ()) = tokio::join!(compressor.deliver(&bodies), async {
+            assert!(gate.wait_for(1, Duration::from_secs(20)).await);
+            compressor.compress(KEY, "three").await;
+            gate.release();
+        });
+        assert_eq!(failed, [""; 0]);
+        assert_eq!(content(&compressor.output()), b"three", "{write:?}");
+    }
+}
+
+/// 9 MB that do not shrink: a multipart output.
+fn large() -> Vec<u8> {
+    noise(9_000_000)
+}
+
+#[tokio::test]
 async fn a_version_that_is_no_longer_the_current_one_is_left_to_the_newer_ones_event() {
     let compressor = Compressor::default();
     let one = compressor.source(KEY, "one");
@@ -205,6 +256,17 @@ async fn a_source_deleted_by_its_owner_before_its_event_came_is_no_failure() {
     compressor.fake.delete(BUCKET, KEY);
     assert_eq!(compressor.deliver(&[written.notification()]).await, [""; 0]);
     assert!(compressor.outputs().is_empty() && compressor.dead_letters().is_empty());
+}
+
+#[tokio::test]
+async fn a_source_deleted_by_its_owner_while_it_was_compressed_is_no_failure() {
+    let compressor = Compressor::default();
+    let written = compressor.source(KEY, "text");
+    compressor
+        .fake
+        .fault(Fault::on(Operation::PutObject).run_after_effect(|store| store.delete(BUCKET, KEY)));
+    assert_eq!(compressor.deliver(&[written.notification()]).await, [""; 0]);
+    assert_eq!(content(&compressor.output()), b"text");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use tests::compressor::{BUCKET, Compressor, DLQ, batch};
+use tests::content::noise;
 use tests::fake_aws::{Fault, Operation};
 
 const KEY: &str = "incoming/data.txt";
@@ -108,10 +109,12 @@ async fn another_bucket_than_the_configured_one_is_the_wrong_bucket() {
 #[tokio::test]
 async fn a_message_that_is_no_notification_is_a_bad_message() {
     let compressor = Compressor::default();
+    let long = format!("not json {}", "é".repeat(10_000));
     let bodies = [
-        "not json",
+        long.as_str(),
         "{}",
-        r#"{"Records":[{"eventName":"ObjectCreated:Put","s3":{"bucket":{"name":"files"},"object":{"key":"incoming/%ff"}}}]}"#,
+        // Spaces and order that no serialiser would give it again.
+        r#"{"Records": [ {"s3":{"object":{"key":"incoming/%ff"},"bucket":{"name":"files"}}, "eventName":"ObjectCreated:Put"}]}"#,
     ];
     assert_eq!(compressor.deliver_text(&bodies).await, [""; 0]);
     let letters = compressor.fake.messages(DLQ);
@@ -163,12 +166,21 @@ async fn the_same_key_in_another_bucket_is_an_output_conflict() {
 
 #[tokio::test]
 async fn somebody_elses_object_at_the_output_key_is_not_overwritten() {
-    let compressor = Compressor::default();
-    compressor.source("processed/5d/hello.zip", "precious");
-    let written = compressor.source("incoming/hello", "x");
-    assert_eq!(compressor.deliver(&[written.notification()]).await, [""; 0]);
-    assert_eq!(compressor.dead_letters()[0].0, "output_conflict");
-    assert_eq!(&compressor.output().content.bytes()[..], b"precious");
+    for content in [vec![b'x'], large()] {
+        let compressor = Compressor::default();
+        compressor.source("processed/5d/hello.zip", "precious");
+        let written = compressor.source("incoming/hello", content);
+        assert_eq!(compressor.deliver(&[written.notification()]).await, [""; 0]);
+        assert_eq!(compressor.dead_letters()[0].0, "output_conflict");
+        assert_eq!(&compressor.output().content.bytes()[..], b"precious");
+        assert!(compressor.has_source("incoming/hello"));
+        assert!(compressor.fake.open_uploads(BUCKET).is_empty());
+    }
+}
+
+/// 9 MB that do not shrink: a multipart output.
+fn large() -> Vec<u8> {
+    noise(9_000_000)
 }
 
 #[tokio::test]
@@ -217,6 +229,33 @@ async fn a_message_with_one_hopeless_object_still_has_its_other_objects_done() {
         [("too_large".to_owned(), Some("incoming/large".to_owned()))]
     );
     assert_eq!(compressor.outputs().len(), 1);
+}
+
+#[tokio::test]
+async fn a_message_that_comes_back_has_all_else_done_and_its_dead_letter_only_once() {
+    let compressor = Compressor::with(&[("MAX_OBJECT_BYTES", "5")]);
+    let records: Vec<_> = [("large", "123456"), ("flaky", "1"), ("good", "12345")]
+        .map(|(name, content)| {
+            let written = compressor.source(&format!("incoming/{name}"), content);
+            written.notification()["Records"][0].clone()
+        })
+        .to_vec();
+    let message = json!({ "Records": records });
+    let expired = Fault::on(Operation::GetObject).key("flaky").forever();
+    compressor.fake.fault(expired.answer(400, "ExpiredToken"));
+    assert_eq!(
+        compressor.deliver(std::slice::from_ref(&message)).await,
+        ["0"]
+    );
+    assert!(compressor.dead_letters().is_empty());
+    assert!(!compressor.has_source("incoming/good"));
+    compressor.fake.clear_faults();
+    assert_eq!(compressor.deliver(&[message]).await, [""; 0]);
+    assert_eq!(
+        compressor.dead_letters(),
+        [("too_large".to_owned(), Some("incoming/large".to_owned()))]
+    );
+    assert_eq!(compressor.outputs().len(), 2);
 }
 
 #[tokio::test]

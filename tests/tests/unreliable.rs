@@ -1,25 +1,17 @@
 //! Services that answer late, wrongly, or not at all: nothing is lost, nothing is half done, and what may pass
 //! later comes back.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 use tests::compressor::{BUCKET, Compressor};
-use tests::fake_aws::{Fault, Gate, Operation, sqs_event};
+use tests::content::noise;
+use tests::fake_aws::{Content, Fault, Operation};
 use tests::unpack;
 
 const KEY: &str = "incoming/data.bin";
 
 /// 20 MB that do not shrink: three parts.
 fn large() -> Vec<u8> {
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()
-    };
-    (0..20_000_000 / 8).flat_map(|_| next()).collect()
+    noise(20_000_000)
 }
 
 async fn delivered(compressor: &Compressor, body: Value) {
@@ -65,6 +57,33 @@ async fn a_body_that_always_breaks_off_comes_back_without_an_output() {
     assert_eq!(compressor.deliver(&[written.notification()]).await, ["0"]);
     assert!(compressor.outputs().is_empty() && compressor.has_source(KEY));
     assert!(compressor.dead_letters().is_empty());
+    assert_eq!(
+        compressor.fake.count(Operation::GetObject),
+        6,
+        "resumed five times"
+    );
+}
+
+#[tokio::test]
+async fn a_body_that_makes_progress_is_resumed_as_often_as_it_takes() {
+    let compressor = Compressor::default();
+    let cut = Fault::on(Operation::GetObject).cut_body(9_000_000);
+    compressor.fake.fault(cut.times(7));
+    compressor.compress(KEY, Content::Zeros(70_000_000)).await;
+    let content = unpack::zip(&compressor.output().content.bytes()).1;
+    assert_eq!(content.len(), 70_000_000);
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_match_its_checksum_comes_back_without_an_output() {
+    let compressor = Compressor::default();
+    let seed = compressor.fake.seed(BUCKET, KEY);
+    let written = seed
+        .header("x-amz-checksum-crc32", "AAAAAA==")
+        .put("other bytes than those");
+    assert_eq!(compressor.deliver(&[written.notification()]).await, ["0"]);
+    assert!(compressor.outputs().is_empty() && compressor.has_source(KEY));
+    assert!(compressor.dead_letters().is_empty());
 }
 
 #[tokio::test]
@@ -78,7 +97,7 @@ async fn a_put_that_happened_although_its_answer_says_no_is_recognised() {
         compressor.fake.fault(fault);
         let written = compressor.source(KEY, "text");
         let answer = compressor.invoke(written.notification()).await.unwrap();
-        assert_eq!(answer["dead_lettered"], 0);
+        assert_eq!(answer["compressed"], 1, "our own write, not a duplicate");
         assert_eq!(
             compressor
                 .fake
@@ -115,6 +134,30 @@ async fn a_put_that_did_not_happen_is_repeated_under_its_condition() {
 }
 
 #[tokio::test]
+async fn a_write_that_never_happens_comes_back_and_its_source_stays() {
+    for (write, content) in [
+        (Operation::PutObject, b"text".to_vec()),
+        (Operation::CompleteMultipartUpload, large()),
+    ] {
+        for fault in [
+            Fault::on(write).answer(500, "InternalError"),
+            Fault::on(write).answer(409, "ConditionalRequestConflict"),
+            Fault::on(write).answer(503, "SlowDown"),
+            Fault::on(write).reset(),
+        ] {
+            let compressor = Compressor::default();
+            compressor.fake.fault(fault.clone().forever());
+            let body = compressor.source(KEY, content.clone()).notification();
+            let failed = compressor.deliver(std::slice::from_ref(&body)).await;
+            assert_eq!(failed, ["0"], "{fault:?}");
+            assert!(compressor.outputs().is_empty() && compressor.has_source(KEY));
+            assert!(compressor.dead_letters().is_empty(), "{fault:?}");
+            assert!(compressor.fake.open_uploads(BUCKET).is_empty(), "{fault:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_completion_that_happened_although_its_answer_says_no_is_recognised() {
     for fault in [
         Fault::on(Operation::CompleteMultipartUpload).answer_after_effect(500, "InternalError"),
@@ -135,6 +178,7 @@ async fn a_completion_that_happened_although_its_answer_says_no_is_recognised() 
             1,
             "looked, not repeated"
         );
+        assert_eq!(compressor.fake.count(Operation::AbortMultipartUpload), 0);
         assert!(!compressor.has_source(KEY));
     }
 }
@@ -258,50 +302,4 @@ async fn expired_credentials_are_not_the_objects_fault() {
     let body = compressor.source(KEY, "text").notification();
     assert_eq!(compressor.deliver(&[body]).await, ["0"]);
     assert!(compressor.dead_letters().is_empty());
-}
-
-#[tokio::test]
-async fn at_the_deadline_work_is_put_down_and_handed_back() {
-    let compressor = Compressor::default();
-    let gate = Gate::new();
-    compressor.fake.fault(
-        Fault::on(Operation::UploadPart)
-            .skip(1)
-            .forever()
-            .hold(&gate),
-    );
-    let large = compressor.source(KEY, large()).notification().to_string();
-    let small = compressor
-        .source("incoming/small", "text")
-        .notification()
-        .to_string();
-    let event = sqs_event(&[("large", &large), ("small", &small)]);
-    let response = compressor
-        .invoke_within(event, Duration::from_secs(4))
-        .await
-        .unwrap();
-    gate.release();
-    assert_eq!(
-        response,
-        json!({"batchItemFailures": [{"itemIdentifier": "large"}]})
-    );
-    assert_eq!(compressor.fake.count(Operation::AbortMultipartUpload), 1);
-    assert!(compressor.has_source(KEY) && !compressor.has_source("incoming/small"));
-}
-
-#[tokio::test]
-async fn nothing_is_begun_below_the_margin() {
-    let compressor = Compressor::default();
-    let body = compressor.source(KEY, "text").notification().to_string();
-    for time in [Duration::ZERO, Duration::from_millis(900)] {
-        let response = compressor
-            .invoke_within(sqs_event(&[("m", &body)]), time)
-            .await
-            .unwrap();
-        assert_eq!(
-            response,
-            json!({"batchItemFailures": [{"itemIdentifier": "m"}]})
-        );
-    }
-    assert!(compressor.fake.requests().is_empty());
 }

@@ -19,6 +19,10 @@ const PROCESS_BYTES: u64 = 20 * MIB;
 /// Received but not yet encoded, and the pieces in between, per object.
 const PIPE_BYTES: u64 = 2 * MIB;
 
+/// Above this an object takes turns with others of its kind: side by side they would share the core, and none might
+/// be done by the deadline. Ten just below it are done in under a minute with 256 MB. Source: `make bench`, CPU.
+pub const LARGE_BYTES: u64 = 64 * MIB;
+
 /// Blocks of a body between the socket and the codec thread, per object: half a megabyte.
 pub const BLOCKS_IN_FLIGHT: usize = 4;
 

@@ -6,6 +6,7 @@ use archive::Format;
 use shared::env::{EnvError, Vars};
 use shared::telemetry::Settings;
 
+use crate::budget;
 use crate::decide::Policy;
 use crate::key::{KeyMap, overlap};
 
@@ -63,6 +64,10 @@ impl Config {
             function_memory_mb: vars.ranged("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 256, 128..=32_768),
             telemetry: Settings::read(&mut vars, "compress"),
         };
+        if budget::object_kib(None, format, level) > budget::batch_kib(config.function_memory_mb) {
+            let allowed = format!("a level that works in {} MB", config.function_memory_mb);
+            vars.mistake("COMPRESSION_LEVEL", &level.to_string(), &allowed);
+        }
         vars.finish()?;
         Ok(config)
     }
@@ -163,6 +168,22 @@ mod tests {
         );
         assert!(level("zstd", "1").is_ok() && level("zstd", "19").is_ok());
         assert!(level("zstd", "0").is_err() && level("zstd", "20").is_err());
+    }
+
+    #[test]
+    fn a_level_that_needs_more_memory_than_there_is_is_refused() {
+        let memory = |memory, level| {
+            let format = ("COMPRESSION_FORMAT", "zstd");
+            let memory = ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory);
+            parse(&[format, memory, ("COMPRESSION_LEVEL", level)])
+        };
+        assert!(memory("128", "9").is_ok() && memory("256", "19").is_ok());
+        assert!(
+            memory("128", "19")
+                .unwrap_err()
+                .to_string()
+                .contains("COMPRESSION_LEVEL")
+        );
     }
 
     #[test]

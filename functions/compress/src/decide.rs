@@ -1,9 +1,9 @@
-//! What to do with an object, and whose output it is that is there already. Pure.
+//! What to do with an object, decided on its event alone. Pure.
 
-use shared::s3_event::{CreatedObject, Sequencer};
+use shared::s3_event::CreatedObject;
 
 use crate::error::CompressError;
-use crate::key::KeyMap;
+use crate::key::{BadKey, KeyMap, overlap};
 
 /// Which objects are worked on.
 #[derive(Clone, Debug)]
@@ -37,7 +37,7 @@ pub enum Intent {
 pub enum SkipReason {
     /// The event is not an object's creation (`s3:TestEvent`, removals).
     NotACreation,
-    /// The key is outside `SOURCE_PREFIX`, or is an output itself.
+    /// The key is outside `SOURCE_PREFIX`, as every output's is.
     OutsidePrefix,
     /// An empty object whose key ends in `/`: a folder marker of some console.
     FolderMarker,
@@ -72,11 +72,7 @@ impl Policy {
             .output_bucket
             .clone()
             .unwrap_or_else(|| object.bucket.clone());
-        let own_output =
-            output_bucket == object.bucket && object.key.starts_with(&self.keys.output_prefix);
-        if own_output {
-            return Ok(Intent::Skip(SkipReason::OutsidePrefix));
-        }
+        self.check_overlap(&object.bucket, &output_bucket)?;
         let Some(output_key) = self.keys.output_key(&object.key) else {
             return Ok(Intent::Skip(SkipReason::OutsidePrefix));
         };
@@ -86,6 +82,10 @@ impl Policy {
             }
             self.check_size(size_bytes)?;
         }
+        // Of such a marker a batch item may not tell the size.
+        if object.size_bytes.is_none() && output_key == Err(BadKey::Empty) {
+            return Ok(Intent::Skip(SkipReason::FolderMarker));
+        }
         let bad_key = |source| CompressError::BadKey {
             key: object.key.clone(),
             source,
@@ -93,6 +93,22 @@ impl Policy {
         Ok(Intent::Compress {
             output_bucket,
             output_key: output_key.map_err(bad_key)?,
+        })
+    }
+
+    /// Where a bucket is both source and output only the event tells that it is; `Config` finds the other cases.
+    fn check_overlap(&self, source: &str, output: &str) -> Result<(), CompressError> {
+        let KeyMap {
+            source_prefix,
+            output_prefix,
+            ..
+        } = &self.keys;
+        if source != output || !overlap(source_prefix, output_prefix) {
+            return Ok(());
+        }
+        Err(CompressError::WrongBucket {
+            bucket: source.to_owned(),
+            detail: "it is OUTPUT_BUCKET, and SOURCE_PREFIX and OUTPUT_PREFIX overlap".to_owned(),
         })
     }
 
@@ -132,65 +148,6 @@ pub fn is_folder_marker(key: &str, size_bytes: u64) -> bool {
 fn is_bucket_name(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
     (3..=255).contains(&name.len()) && name.bytes().all(allowed)
-}
-
-/// One version of one source, as an output's metadata names it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SourceVersion {
-    /// The source's bucket.
-    pub bucket: String,
-    /// Lowercase hex SHA-256 of the source's key.
-    pub key_sha256: String,
-    /// Entity tag, without quotes.
-    pub etag: String,
-    /// Version, on versioned buckets.
-    pub version_id: Option<String>,
-    /// Length, bytes.
-    pub size_bytes: u64,
-    /// Order among versions of the key, when the event told.
-    pub sequencer: Option<Sequencer>,
-}
-
-/// How an output that is there already relates to the one that was to be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Existing {
-    /// It is the output of exactly this source version.
-    Same,
-    /// It is the output of an older version of this source: to be replaced.
-    Older,
-    /// It is the output of a newer version of this source: to be kept.
-    Newer,
-    /// It is an output of this source, but which one is newer only the source itself can tell.
-    Unordered,
-    /// It is not an output of this source.
-    Foreign,
-}
-
-/// Compares the version that was read (`ours`) with the one that the existing output names; an
-/// object that names none (`theirs` is nothing) is not ours to touch.
-#[must_use]
-pub fn compare(ours: &SourceVersion, theirs: Option<&SourceVersion>) -> Existing {
-    let Some(theirs) = theirs else {
-        return Existing::Foreign;
-    };
-    if ours.key_sha256 != theirs.key_sha256 || ours.bucket != theirs.bucket {
-        return Existing::Foreign;
-    }
-    let identity = |version: &SourceVersion| {
-        (
-            version.etag.clone(),
-            version.version_id.clone(),
-            version.size_bytes,
-        )
-    };
-    if identity(ours) == identity(theirs) {
-        return Existing::Same;
-    }
-    match (&ours.sequencer, &theirs.sequencer) {
-        (Some(ours), Some(theirs)) if ours > theirs => Existing::Older,
-        (Some(ours), Some(theirs)) if ours < theirs => Existing::Newer,
-        _ => Existing::Unordered,
-    }
 }
 
 #[cfg(test)]
@@ -249,7 +206,9 @@ mod tests {
             skipped("incoming/", Some(0)),
             Some(SkipReason::FolderMarker)
         );
+        assert_eq!(skipped("incoming/", None), Some(SkipReason::FolderMarker));
         assert_eq!(skipped("incoming/folder/", Some(1)), None);
+        assert!(policy().intent(&object("incoming/", Some(1))).is_err());
     }
 
     #[test]
@@ -291,10 +250,10 @@ mod tests {
     }
 
     #[test]
-    fn outputs_are_never_sources_even_where_prefixes_overlap() {
+    fn overlapping_prefixes_in_one_bucket_are_refused_and_not_skipped() {
         let keys = KeyMap {
-            source_prefix: "data/".into(),
-            output_prefix: "data/out/".into(),
+            source_prefix: "data/in/".into(),
+            output_prefix: "data/".into(),
             extension: ".gz",
         };
         let policy = Policy {
@@ -302,76 +261,15 @@ mod tests {
             output_bucket: Some("bucket".into()),
             ..policy()
         };
-        let intent = policy.intent(&object("data/out/00/a.gz", None)).unwrap();
-        assert_eq!(intent, Intent::Skip(SkipReason::OutsidePrefix));
-    }
-
-    fn version(etag: &str, sequencer: Option<&str>) -> SourceVersion {
-        SourceVersion {
-            bucket: "bucket".into(),
-            key_sha256: "k".into(),
-            etag: etag.into(),
-            version_id: None,
-            size_bytes: 1,
-            sequencer: sequencer.and_then(Sequencer::new),
-        }
-    }
-
-    #[test]
-    fn the_sequencer_orders_versions_of_one_source() {
-        let (old, new) = (version("a", Some("01")), version("b", Some("02")));
-        assert_eq!(compare(&new, Some(&old)), Existing::Older);
-        assert_eq!(compare(&old, Some(&new)), Existing::Newer);
-        assert_eq!(
-            compare(&old, Some(&version("b", None))),
-            Existing::Unordered
-        );
-        assert_eq!(
-            compare(&old, Some(&version("b", Some("01")))),
-            Existing::Unordered
-        );
-        assert_eq!(
-            compare(&old, Some(&version("a", Some("07")))),
-            Existing::Same
-        );
-    }
-
-    #[test]
-    fn the_same_bytes_in_another_version_are_another_version() {
-        let ours = SourceVersion {
-            version_id: Some("v2".into()),
-            ..version("a", Some("02"))
+        let refused = policy.intent(&object("data/in/a", None));
+        assert!(matches!(refused, Err(CompressError::WrongBucket { .. })));
+        let elsewhere = CreatedObject {
+            bucket: "another".into(),
+            ..object("data/in/a", None)
         };
-        let theirs = SourceVersion {
-            version_id: Some("v1".into()),
-            ..version("a", Some("01"))
-        };
-        assert_eq!(compare(&ours, Some(&theirs)), Existing::Older);
-    }
-
-    #[test]
-    fn another_key_another_bucket_or_no_mark_is_foreign() {
-        let ours = version("a", None);
-        assert_eq!(compare(&ours, None), Existing::Foreign);
-        assert_eq!(
-            compare(
-                &ours,
-                Some(&SourceVersion {
-                    key_sha256: "x".into(),
-                    ..ours.clone()
-                })
-            ),
-            Existing::Foreign
-        );
-        assert_eq!(
-            compare(
-                &ours,
-                Some(&SourceVersion {
-                    bucket: "x".into(),
-                    ..ours.clone()
-                })
-            ),
-            Existing::Foreign
-        );
+        assert!(matches!(
+            policy.intent(&elsewhere),
+            Ok(Intent::Compress { .. })
+        ));
     }
 }

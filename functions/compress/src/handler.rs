@@ -13,8 +13,7 @@ use tokio::time::Instant;
 
 use crate::config::Config;
 use crate::dead_letter::DeadLetters;
-use crate::error::CompressError;
-use crate::message::{self, Tally};
+use crate::message::{self, Tally, Unfinished};
 use crate::object::Compressor;
 
 /// Least and most time kept back before the deadline, in which work is put down and the answer is given.
@@ -177,7 +176,7 @@ impl App {
 }
 
 /// What became of one message.
-type Done = Result<Tally, Failure<CompressError>>;
+type Done = Result<Tally, Failure<Unfinished>>;
 
 /// What an invocation did, for its summary line and its metrics.
 #[derive(Default)]
@@ -193,7 +192,12 @@ impl Report {
             self.messages += 1;
             match result {
                 Ok(tally) => self.tally += *tally,
-                Err(_) => self.failed += 1,
+                Err(failure) => {
+                    self.failed += 1;
+                    if let Failure::Failed(unfinished) = failure {
+                        self.tally += unfinished.done;
+                    }
+                }
             }
         }
     }
@@ -256,7 +260,7 @@ fn incomplete(results: &[Done]) -> Result<(), InvocationError> {
         return Ok(());
     };
     let first = match first {
-        Failure::Failed(error) => error_chain(error),
+        Failure::Failed(Unfinished { error, .. }) => error_chain(error),
         panicked @ Failure::Panicked(_) => panicked.to_string(),
     };
     Err(InvocationError::Incomplete {

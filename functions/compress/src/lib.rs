@@ -2,7 +2,8 @@
 //! goes, and nothing is ever lost.
 //!
 //! The way of an object: [`handler`] splits the payload into messages, [`message`] runs each, [`object`] is the
-//! straight line from GET to DELETE. What is decided is pure: [`decide`] (work or skip, whose output is there),
+//! straight line from GET to DELETE. What is decided is pure: [`decide`] (work or skip), [`existing`]
+//! (whose output is there),
 //! [`key`], [`metadata`], [`budget`]. What fails is a [`CompressError`]; whether it goes back to the queue or to
 //! the dead-letter queue is its [`CompressError::reason`].
 //!
@@ -14,6 +15,7 @@ pub mod config;
 pub mod dead_letter;
 pub mod decide;
 mod error;
+pub mod existing;
 pub mod handler;
 pub mod key;
 pub mod message;

@@ -1,14 +1,20 @@
 //! The Lambda function `compress`: reads the environment, builds the clients, serves.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use aws_config::BehaviorVersion;
+use aws_config::timeout::TimeoutConfig;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use compress::{App, Config};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
 use shared::env::Vars;
 use shared::telemetry::{Settings, Telemetry, error_chain};
+
+/// How long an answer may take to begin, once its request is on the way. The SDK's own default is for ever, and a
+/// write without an answer is looked after only when it has none.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 // One thread runs all waiting; each object's codec has its own. Lambda gives such a function less than a core.
 #[tokio::main(flavor = "current_thread")]
@@ -31,6 +37,7 @@ async fn main() -> ExitCode {
         .build_https();
     let aws = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .http_client(http)
+        .timeout_config(TimeoutConfig::builder().read_timeout(READ_TIMEOUT).build())
         .load()
         .await;
     let (s3, sqs) = (

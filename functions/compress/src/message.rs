@@ -57,16 +57,25 @@ impl Tally {
     }
 }
 
+/// A message that must come back: something in it may succeed later, or a permanent failure was not taken by the
+/// dead-letter queue. What succeeded before is found done then.
+#[derive(Debug, thiserror::Error)]
+#[error("message must come back")]
+pub struct Unfinished {
+    /// What was done all the same.
+    pub done: Tally,
+    /// The last failure.
+    #[source]
+    pub error: CompressError,
+}
+
 /// Works on every object of `message`, one after the other.
-///
-/// An error means that the message must come back: something in it may succeed later, or a permanent failure was
-/// not taken by the dead-letter queue. What succeeded before is found done then.
 pub async fn process(
     compressor: &Compressor,
     dead_letters: &DeadLetters,
     message: &Message,
     stop_at: Instant,
-) -> Result<Tally, CompressError> {
+) -> Result<Tally, Unfinished> {
     let mut tally = Tally::default();
     let mut permanent = Vec::new();
     let mut retry = None;
@@ -89,7 +98,7 @@ pub async fn process(
         }
     }
     if let Some(error) = retry {
-        return Err(error);
+        return Err(Unfinished { done: tally, error });
     }
     for (object, error) in permanent {
         let reason = error.reason().unwrap_or_default();
@@ -99,7 +108,10 @@ pub async fn process(
             source: None,
         });
         let sent = timeout_at(stop_at, sending).await.unwrap_or(late);
-        sent.inspect_err(|error| log_failure(&message.id, object.as_ref(), error))?;
+        if let Err(error) = sent {
+            log_failure(&message.id, object.as_ref(), &error);
+            return Err(Unfinished { done: tally, error });
+        }
         tally.dead_lettered += 1;
     }
     Ok(tally)

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use sha2::{Digest, Sha256};
 use shared::s3_event::Sequencer;
 
-use crate::decide::SourceVersion;
+use crate::existing::SourceVersion;
 
 /// Most user metadata that S3 takes, bytes: the sum of all names and values.
 /// Source: S3 user guide, "Working with object metadata".
@@ -19,6 +19,19 @@ const SIZE: &str = "source-size";
 const SEQUENCER: &str = "source-sequencer";
 const CONTENT_TYPE: &str = "source-content-type";
 const CONTENT_ENCODING: &str = "source-content-encoding";
+
+/// The names that are ours on every output, whether it carries them or not: a copy of an output that lands under the
+/// source prefix brings its own along, and they must not speak for it.
+const OURS: [&str; 8] = [
+    BUCKET,
+    KEY_SHA256,
+    ETAG,
+    VERSION_ID,
+    SIZE,
+    SEQUENCER,
+    CONTENT_TYPE,
+    CONTENT_ENCODING,
+];
 
 /// Lowercase hex SHA-256 of a key.
 #[must_use]
@@ -60,7 +73,7 @@ pub fn output_metadata(
     let mut room = METADATA_BYTES_MAX;
     let mut add = |name: &str, value: &str| {
         let bytes = name.len() + value.len();
-        if bytes > room || entries.contains_key(name) {
+        if bytes > room {
             left_out.push(name.to_owned());
         } else {
             room -= bytes;
@@ -70,10 +83,13 @@ pub fn output_metadata(
     for (name, value) in our_entries(source, headers) {
         add(name, &value);
     }
-    let sorted: BTreeMap<_, _> = user.iter().collect();
-    for (name, value) in sorted {
+    let (reserved, theirs): (BTreeMap<_, _>, BTreeMap<_, _>) = user
+        .iter()
+        .partition(|(name, _)| OURS.contains(&name.as_str()));
+    for (name, value) in theirs {
         add(name, value);
     }
+    left_out.extend(reserved.into_keys().cloned());
     left_out.sort();
     OutputMetadata { entries, left_out }
 }
@@ -172,14 +188,19 @@ mod tests {
     }
 
     #[test]
-    fn a_users_entry_of_our_name_does_not_win() {
-        let metadata = output_metadata(
-            &source(),
-            ContentHeaders::default(),
-            &user(&[("source-etag", "forged")]),
+    fn a_users_entry_of_our_name_never_speaks_for_an_output() {
+        let bare = SourceVersion {
+            version_id: None,
+            sequencer: None,
+            ..source()
+        };
+        let forged: HashMap<_, _> = OURS.map(|name| (name.to_owned(), "FF".to_owned())).into();
+        let metadata = output_metadata(&bare, ContentHeaders::default(), &forged);
+        assert_eq!(metadata.left_out.len(), OURS.len());
+        assert_eq!(
+            source_version(&metadata.entries.into_iter().collect()),
+            Some(bare)
         );
-        assert_eq!(metadata.entries["source-etag"], "abc");
-        assert_eq!(metadata.left_out, ["source-etag"]);
     }
 
     #[test]

@@ -11,8 +11,9 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::budget;
 use crate::config::{Config, Disposition};
-use crate::decide::{Existing, Intent, SkipReason, SourceVersion, compare, is_folder_marker};
+use crate::decide::{Intent, SkipReason, is_folder_marker};
 use crate::error::CompressError;
+use crate::existing::{Existing, SourceVersion, compare};
 use crate::metadata::{ContentHeaders, output_metadata, source_version};
 use crate::refusal::{Meaning, Refusal};
 use crate::source::{self, Opened, ReadError, Source};
@@ -21,8 +22,8 @@ use crate::upload::{Condition, Kept, Target, Upload};
 /// Rounds of "write, and if that is not certain, look" before the object goes back to the queue.
 const COMMIT_ROUNDS: u32 = 4;
 
-/// Wait after a throttled commit; doubles each round.
-const COMMIT_WAIT: Duration = Duration::from_millis(100);
+/// Half the wait after a commit that was throttled or not answered; doubles each round.
+const COMMIT_WAIT: Duration = Duration::from_millis(50);
 
 /// What became of an object.
 #[derive(Debug, PartialEq, Eq)]
@@ -50,7 +51,8 @@ pub struct Compressor {
     config: Config,
     /// Memory of all objects in flight, KiB.
     memory: Semaphore,
-    memory_kib: u32,
+    /// Large objects, one at a time.
+    large: Semaphore,
 }
 
 impl Compressor {
@@ -62,7 +64,7 @@ impl Compressor {
             client,
             config,
             memory: Semaphore::new(memory_kib as usize),
-            memory_kib,
+            large: Semaphore::new(1),
         }
     }
 
@@ -97,6 +99,7 @@ impl Compressor {
         (output_bucket, output_key): (String, String),
         begun: &mut Option<Upload>,
     ) -> Result<Outcome, CompressError> {
+        let _turn = self.turn_for(object).await;
         let _memory = self.memory_for(object).await;
         let mut source = match Source::open(&self.client, object).await? {
             Opened::Skip(reason) => return Ok(reason.into()),
@@ -122,15 +125,23 @@ impl Compressor {
         Ok(outcome)
     }
 
-    /// Waits until the object fits beside those in flight; one that never would runs alone. The event's size is
-    /// believed only with an entity tag, without which another object may be there.
+    /// Waits until no other large object is under way; an object that is not large, or of unknown size, does not wait.
+    async fn turn_for(&self, object: &CreatedObject) -> Option<SemaphorePermit<'_>> {
+        if object
+            .size_bytes
+            .is_none_or(|size| size <= budget::LARGE_BYTES)
+        {
+            return None;
+        }
+        self.large.acquire().await.ok()
+    }
+
+    /// Waits until the object fits beside those in flight; that one alone fits is checked with the settings. The
+    /// event's size is believed only with an entity tag, without which another object may be there.
     async fn memory_for(&self, object: &CreatedObject) -> Option<SemaphorePermit<'_>> {
         let size_bytes = object.size_bytes.filter(|_| object.etag.is_some());
         let kib = budget::object_kib(size_bytes, self.config.format, self.config.level);
-        self.memory
-            .acquire_many(kib.min(self.memory_kib))
-            .await
-            .ok()
+        self.memory.acquire_many(kib).await.ok()
     }
 
     fn spec(&self, object: &CreatedObject, input_bytes: u64) -> Spec {
@@ -190,34 +201,34 @@ impl Compressor {
         };
         let mut condition = Condition::Absent;
         let mut uncertain = false;
-        for round in 0..COMMIT_ROUNDS {
+        for round in 1..=COMMIT_ROUNDS {
             let Err(refusal) = upload.commit(&condition).await else {
                 return Ok(compressed);
             };
             let meaning = refusal.meaning();
             uncertain |= matches!(meaning, Meaning::Uncertain | Meaning::NoSuchUpload);
-            match meaning {
-                Meaning::Throttled if round + 1 < COMMIT_ROUNDS => {
-                    tokio::time::sleep(COMMIT_WAIT * 2_u32.pow(round)).await;
-                    continue;
-                }
-                Meaning::ConditionFailed
-                | Meaning::Conflict
-                | Meaning::NotFound
-                | Meaning::Uncertain
-                | Meaning::NoSuchUpload => {}
-                _ => return Err(upload.error(refusal)),
+            if matches!(meaning, Meaning::Throttled | Meaning::Uncertain) {
+                tokio::time::sleep(COMMIT_WAIT * 2_u32.pow(round)).await;
+            }
+            if meaning == Meaning::Throttled && round < COMMIT_ROUNDS {
+                continue;
+            }
+            if !meaning.asks_for_a_look() {
+                return Err(upload.error(refusal));
             }
             // S3 asks to begin such an upload anew; the queue's next delivery does.
             let spent = meaning == Meaning::NoSuchUpload
-                || (meaning == Meaning::Conflict && upload.is_multipart());
+                || (meaning == Meaning::Conflict && upload.is_multipart())
+                || (meaning == Meaning::Uncertain && round == COMMIT_ROUNDS);
             match self.look(upload, source_key, version).await? {
-                There::Ours { output_bytes }
-                    if uncertain && output_bytes == upload.output_bytes =>
-                {
-                    return Ok(compressed);
+                There::Ours { output_bytes } => {
+                    let own = uncertain && output_bytes == upload.output_bytes;
+                    return Ok(if own {
+                        upload.settled(compressed)
+                    } else {
+                        SkipReason::Duplicate.into()
+                    });
                 }
-                There::Ours { .. } => return Ok(SkipReason::Duplicate.into()),
                 There::Newer => return Ok(SkipReason::Superseded.into()),
                 _ if spent => return Err(upload.error(refusal)),
                 There::Nothing => condition = Condition::Absent,

@@ -46,6 +46,27 @@ pub enum Meaning {
     Other,
 }
 
+impl Meaning {
+    /// Whether, after a conditional write, only what is there now tells how to go on.
+    #[must_use]
+    pub const fn asks_for_a_look(self) -> bool {
+        match self {
+            Self::ConditionFailed
+            | Self::Conflict
+            | Self::NotFound
+            | Self::NoSuchUpload
+            | Self::Uncertain => true,
+            Self::Throttled
+            | Self::WrongBucket
+            | Self::AccessDenied
+            | Self::KmsDenied
+            | Self::Archived
+            | Self::KeyTooLong
+            | Self::Other => false,
+        }
+    }
+}
+
 impl Refusal {
     /// Takes over an SDK error.
     pub fn new<E, R>(operation: &'static str, error: SdkError<E, R>) -> Self
@@ -64,13 +85,13 @@ impl Refusal {
     }
 
     /// What the refusal means. Unknown 4xx answers are `Other`: they are tried again, and the queue's own
-    /// redrive policy ends that.
+    /// redrive policy ends that. So is a 403 without a code, as a HEAD's always is: it may be a skewed clock.
     #[must_use]
     pub fn meaning(&self) -> Meaning {
         let code = self.code.as_deref().unwrap_or_default();
         match (self.status, code) {
             (None, _) => Meaning::Uncertain,
-            (Some(429), _) | (Some(503), "" | "ServiceUnavailable") => Meaning::Throttled,
+            (Some(429), _) => Meaning::Throttled,
             _ if is_throttling(code) => Meaning::Throttled,
             (_, "NoSuchUpload") => Meaning::NoSuchUpload,
             (
@@ -89,9 +110,7 @@ impl Refusal {
             (Some(400..=499), _) if code.starts_with("KMS.") || self.names_kms() => {
                 Meaning::KmsDenied
             }
-            (_, "AccessDenied" | "AllAccessDisabled") | (Some(403), "" | "Forbidden") => {
-                Meaning::AccessDenied
-            }
+            (_, "AccessDenied" | "AllAccessDisabled") => Meaning::AccessDenied,
             (Some(400..=499), _) => Meaning::Other,
             _ => Meaning::Uncertain,
         }
@@ -192,10 +211,11 @@ mod tests {
             (412, "PreconditionFailed", Meaning::ConditionFailed),
             (409, "ConditionalRequestConflict", Meaning::Conflict),
             (503, "SlowDown", Meaning::Throttled),
-            (503, "", Meaning::Throttled),
+            (503, "ServiceUnavailable", Meaning::Uncertain),
+            (429, "", Meaning::Throttled),
             (500, "InternalError", Meaning::Uncertain),
             (403, "AccessDenied", Meaning::AccessDenied),
-            (403, "", Meaning::AccessDenied),
+            (403, "", Meaning::Other),
             (403, "InvalidObjectState", Meaning::Archived),
             (400, "KMS.DisabledException", Meaning::KmsDenied),
             (400, "KMS.ThrottlingException", Meaning::Throttled),

@@ -8,8 +8,9 @@ use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 use shared::s3_event::CreatedObject;
 
-use crate::decide::{SkipReason, SourceVersion};
+use crate::decide::SkipReason;
 use crate::error::CompressError;
+use crate::existing::SourceVersion;
 use crate::metadata::key_sha256;
 use crate::refusal::{Meaning, Refusal};
 

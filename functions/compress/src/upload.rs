@@ -120,7 +120,7 @@ impl Upload {
         }
     }
 
-    /// Takes the next part. Waits while as many as allowed are being sent.
+    /// Takes the next part, and returns when there is room to send another: until then the caller must not hold one.
     pub async fn part(&mut self, part: Vec<u8>) -> Result<(), CompressError> {
         self.output_bytes += part.len() as u64;
         let part = Bytes::from(part);
@@ -161,9 +161,6 @@ impl Upload {
     }
 
     async fn send_part(&mut self, body: Bytes) -> Result<(), CompressError> {
-        while self.in_flight.len() >= PARTS_IN_FLIGHT {
-            self.one_part_done().await?;
-        }
         let number = self.next_number;
         self.next_number += 1;
         let request = self
@@ -189,6 +186,9 @@ impl Upload {
                 .build())
         };
         self.in_flight.spawn(send.in_current_span());
+        while self.in_flight.len() >= PARTS_IN_FLIGHT {
+            self.one_part_done().await?;
+        }
         Ok(())
     }
 
@@ -275,6 +275,13 @@ impl Upload {
             .await;
         sent.map(drop)
             .map_err(|error| Refusal::new("CompleteMultipartUpload", error))
+    }
+
+    /// Passes `outcome` on and forgets the upload: it was completed, although its answer did not say so, and nothing
+    /// is left to abort.
+    pub fn settled<T>(&mut self, outcome: T) -> T {
+        self.multipart_id = None;
+        outcome
     }
 
     /// Gives up a multipart upload that was begun. Its failure is only logged: the bucket's

@@ -3,6 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Number, Value, json};
+use tracing::Level;
 
 use super::line::rfc3339;
 
@@ -53,11 +54,14 @@ impl Metric {
 pub(super) struct Origin<'a> {
     pub(super) namespace: &'a str,
     pub(super) service: &'a str,
+    /// The floor below which Lambda drops lines.
+    pub(super) floor: Level,
 }
 
 /// The documents that carry `metrics`, as few as the limit and repeated names allow.
 ///
-/// A root `level` and `timestamp` keep Lambda's log-level filter from dropping them.
+/// Lambda's log-level filter goes by the root `level` (and takes a line without `timestamp` for INFO), so metrics
+/// carry INFO or, where that would be dropped, the floor itself.
 pub(super) fn documents(metrics: &[Metric], origin: &Origin<'_>, now: SystemTime) -> Vec<Value> {
     let mut parts: Vec<(Map<String, Value>, Vec<Value>)> = Vec::new();
     for Metric { name, unit, value } in metrics {
@@ -104,7 +108,10 @@ fn document(
     });
     root.extend([
         ("timestamp".to_owned(), rfc3339(now).into()),
-        ("level".to_owned(), "INFO".into()),
+        (
+            "level".to_owned(),
+            origin.floor.min(Level::INFO).as_str().into(),
+        ),
         ("service".to_owned(), origin.service.into()),
         ("_aws".to_owned(), aws),
     ]);
@@ -117,9 +124,14 @@ mod tests {
     use std::time::Duration;
 
     fn written(metrics: &[Metric]) -> Vec<Value> {
+        written_under(Level::DEBUG, metrics)
+    }
+
+    fn written_under(floor: Level, metrics: &[Metric]) -> Vec<Value> {
         let origin = Origin {
             namespace: "Sluice",
             service: "compress",
+            floor,
         };
         documents(
             metrics,
@@ -133,6 +145,21 @@ mod tests {
             .as_array()
             .unwrap()
             .len()
+    }
+
+    #[test]
+    fn no_floor_of_lambdas_drops_metrics() {
+        for (floor, level) in [
+            (Level::DEBUG, "INFO"),
+            (Level::INFO, "INFO"),
+            (Level::WARN, "WARN"),
+            (Level::ERROR, "ERROR"),
+        ] {
+            assert_eq!(
+                written_under(floor, &[Metric::count("A", 1)])[0]["level"],
+                level
+            );
+        }
     }
 
     #[test]

@@ -107,9 +107,17 @@ impl Telemetry {
     /// Writes `metrics`, normally as one line; nothing when there are none.
     pub fn metrics(&self, metrics: &[Metric]) {
         let Settings {
-            service, namespace, ..
+            service,
+            namespace,
+            level,
+            ..
         } = &self.0.settings;
-        for document in documents(metrics, &Origin { namespace, service }, SystemTime::now()) {
+        let origin = Origin {
+            namespace,
+            service,
+            floor: *level,
+        };
+        for document in documents(metrics, &origin, SystemTime::now()) {
             self.0.output.write(&line::render(&document));
         }
     }

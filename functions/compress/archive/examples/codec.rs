@@ -50,6 +50,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 /// CPU time of this thread, ns resolution. Source: `proc_pid_schedstat(5)`, first field.
 fn cpu_time() -> Result<Duration, Box<dyn std::error::Error>> {
+    std::thread::yield_now(); // the kernel brings the figure up to date only when it schedules
     let stat = std::fs::read_to_string("/proc/thread-self/schedstat")?;
     Ok(Duration::from_nanos(
         stat.split_whitespace()

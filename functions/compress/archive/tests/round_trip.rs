@@ -42,6 +42,8 @@ fn decode(format: Format, archive: &[u8]) -> Vec<u8> {
             assert_eq!(zip.len(), 1);
             let mut entry = zip.by_index(0).unwrap();
             assert_eq!(entry.name().unwrap(), "ünit.json");
+            assert_eq!(entry.unix_mode(), Some(0o100_644));
+            assert_eq!(entry.last_modified(), Some(zip::DateTime::default()));
             entry.read_to_end(&mut out).unwrap();
         }
         Format::Gzip => {
@@ -49,7 +51,13 @@ fn decode(format: Format, archive: &[u8]) -> Vec<u8> {
                 .read_to_end(&mut out)
                 .unwrap();
         }
-        Format::Zstd => out = zstd::stream::decode_all(archive).unwrap(),
+        Format::Zstd => {
+            // Source: RFC 8878, section 3.1.1.1.1, the frame header's descriptor.
+            let descriptor = archive[4];
+            assert_ne!(descriptor & 0b1110_0000, 0, "the content's size is told");
+            assert_ne!(descriptor & 0b0000_0100, 0, "a checksum follows");
+            out = zstd::stream::decode_all(archive).unwrap();
+        }
     }
     out
 }
