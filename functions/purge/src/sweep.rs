@@ -75,9 +75,16 @@ impl Purge {
         }
     }
 
-    /// What was seen of a file, as it would be if this sweep had not touched it.
-    fn untouched(&self, seen: Attributes) -> Attributes {
-        self.linked().untouched(seen)
+    /// The file, as it would be if this sweep had not touched it.
+    fn first_look(&self, visit: &mut Visit<'_, Counts>, name: &CStr) -> Result<Attributes, Errno> {
+        let seen = visit.stat(name, Freshness::Usual)?;
+        let linked = self.linked();
+        if !linked.contains(seen.inode) {
+            return Ok(seen);
+        }
+        // Another of its names may have gone after this look and before this line: look while none can.
+        let seen = visit.stat(name, Freshness::Forced)?;
+        Ok(linked.untouched(seen))
     }
 
     fn linked(&self) -> MutexGuard<'_, Linked> {
@@ -93,8 +100,7 @@ impl Purge {
         if in_use || !self.selects(visit, Some(name)) {
             return stays(visit);
         }
-        let seen = visit.stat(name, Freshness::Usual);
-        match seen.map(|file| self.untouched(file)) {
+        match self.first_look(visit, name) {
             Ok(file) if self.is_due(&file) => due.push((name.to_owned(), file)),
             Ok(_) => stays(visit),
             Err(errno) => not_known(visit, name, errno),

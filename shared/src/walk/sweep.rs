@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Mutex;
 
 use rustix::io::Errno;
@@ -103,10 +103,11 @@ impl<T: Tally> Visit<'_, T> {
         self.seen(result)
     }
 
-    /// Attributes of a file that is held on to, as they are now.
-    pub fn stat_pinned(&mut self, pinned: &Pinned) -> Result<Attributes, Errno> {
-        let result = self.core.stat_open(&pinned.0, Freshness::Forced);
-        self.seen(result)
+    /// Attributes of a file that is held on to, as they are now. Not in turn: what a removal did must be learned also
+    /// when the walk was stopped meanwhile.
+    pub fn stat_pinned(&self, pinned: &Pinned) -> Result<Attributes, Errno> {
+        let fd = pinned.0.as_fd();
+        self.core.kernel.stat_open(fd, Freshness::Forced)
     }
 
     /// Removes a file; of each directory one at a time.
