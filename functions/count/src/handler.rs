@@ -150,13 +150,12 @@ fn walk(
     let before = resume
         .as_ref()
         .map_or(0, |token: &Token<Entries>| token.totals.tally.files);
-    let own = root.try_clone()?;
     let epoch_ms = now
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
         .as_millis();
     let walk = Walk {
-        root,
+        root: root.open_again()?,
         kernel: Kernel::default(),
         sweep: Arc::new(Census),
         job: JOB.to_owned(),
@@ -174,7 +173,7 @@ fn walk(
         );
     }
     let resume = match &outcome.resume {
-        Some(token) => Some(put_token(&kernel, &own, token.encode()?)?),
+        Some(token) => Some(put_token(&kernel, &root, token.encode()?)?),
         None => None,
     };
     Ok(answer(outcome, before, resume))

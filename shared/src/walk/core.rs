@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -81,10 +81,7 @@ impl Core {
         for dir in closed.into_iter().rev() {
             handle = self.open_child(&*handle, dir, Access::Passage)?;
             if let Some(inode) = dir.inode()
-                && self
-                    .call(None, || self.kernel.stat_open(handle.as_fd()))?
-                    .inode
-                    != inode
+                && self.stat_open(&*handle, Freshness::Usual)?.inode != inode
             {
                 return Err(Errno::STALE);
             }
@@ -119,8 +116,16 @@ impl Core {
         self.call(None, || self.kernel.stat(handle.as_fd(), name, freshness))
     }
 
-    pub(super) fn stat_open(&self, handle: &Handle) -> Result<Attributes, Errno> {
-        self.call(None, || self.kernel.stat_open(handle.as_fd()))
+    pub(super) fn stat_open(
+        &self,
+        open: &impl AsFd,
+        freshness: Freshness,
+    ) -> Result<Attributes, Errno> {
+        self.call(None, || self.kernel.stat_open(open.as_fd(), freshness))
+    }
+
+    pub(super) fn pin(&self, handle: &Handle, name: &CStr) -> Result<OwnedFd, Errno> {
+        self.call(None, || self.kernel.pin(handle.as_fd(), name))
     }
 
     pub(super) fn unlink(&self, dir: &Dir, handle: &Handle, name: &CStr) -> Result<(), Errno> {

@@ -10,6 +10,7 @@ use rustix::fs::{
     openat2, statx, unlinkat,
 };
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 
 /// What is asked of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,6 +25,8 @@ pub enum Call {
     Unlink,
     /// Remove a directory.
     RemoveDir,
+    /// Write down what is about to happen: a sweep's own call.
+    Audit,
     /// Part of `Open`: the kernel's own safe resolution. Old kernels and seccomp filters refuse it.
     ResolveBeneath,
     /// Part of `Open` without it: the mount that a descriptor is on. Old kernels do not tell.
@@ -42,6 +45,7 @@ impl Call {
             Self::Stat => "stat",
             Self::Unlink => "unlink",
             Self::RemoveDir => "rmdir",
+            Self::Audit => "audit",
             Self::ResolveBeneath => "openat2",
             Self::MountId => "mount id",
             Self::EntryType => "entry type",
@@ -79,7 +83,7 @@ impl Kind {
 }
 
 /// A file's time, since the Unix epoch; it may be negative.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Stamp {
     /// Whole seconds.
     pub seconds: i64,
@@ -136,6 +140,15 @@ pub enum Freshness {
     Usual,
     /// Asked of the server now.
     Forced,
+}
+
+impl Freshness {
+    const fn flags(self) -> AtFlags {
+        match self {
+            Self::Usual => AtFlags::empty(),
+            Self::Forced => AtFlags::STATX_FORCE_SYNC,
+        }
+    }
 }
 
 /// What an opened directory is for.
@@ -247,19 +260,26 @@ impl Kernel {
         freshness: Freshness,
     ) -> Result<Attributes, Errno> {
         self.before(Call::Stat, name)?;
-        let flags = AtFlags::SYMLINK_NOFOLLOW
-            | AtFlags::NO_AUTOMOUNT
-            | match freshness {
-                Freshness::Usual => AtFlags::empty(),
-                Freshness::Forced => AtFlags::STATX_FORCE_SYNC,
-            };
+        let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT | freshness.flags();
         statx(parent, name, flags, attributes()).map(Attributes::from)
     }
 
-    /// The attributes of an open directory.
-    pub(super) fn stat_open(&self, fd: BorrowedFd<'_>) -> Result<Attributes, Errno> {
+    /// The attributes of what is open.
+    pub(super) fn stat_open(
+        &self,
+        fd: BorrowedFd<'_>,
+        freshness: Freshness,
+    ) -> Result<Attributes, Errno> {
         self.before(Call::Stat, c"")?;
-        statx(fd, c"", AtFlags::EMPTY_PATH, attributes()).map(Attributes::from)
+        let flags = AtFlags::EMPTY_PATH | freshness.flags();
+        statx(fd, c"", flags, attributes()).map(Attributes::from)
+    }
+
+    /// Holds on to what `name` is, link or not, without opening it.
+    pub(super) fn pin(&self, parent: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
+        self.before(Call::Stat, name)?;
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        openat(parent, name, flags, Mode::empty())
     }
 
     /// Removes the file `name`; never a directory.

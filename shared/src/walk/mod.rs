@@ -40,10 +40,10 @@ mod worker;
 pub use self::controller::{Controller, Gauge, Window};
 pub use self::engine::{Options, Outcome, Progress, Walk, WalkError, run};
 pub use self::kernel::{Attributes, Call, Freshness, Interference, Kernel, Kind, Stamp};
-pub use self::own::{get_token, put_token};
+pub use self::own::{OwnFolder, get_token, put_token};
 pub use self::report::{End, SAMPLES_MAX, Sample, Snapshot, Tally, Totals};
 pub use self::root::{Root, RootError};
-pub use self::sweep::{Entry, Left, Removal, Sweep, Visit};
+pub use self::sweep::{Entry, Left, Pinned, Removal, Sweep, Visit};
 pub use self::token::{Token, TokenError};
 
 /// A panic while a lock was held leaves counts of one directory behind at worst, and is reported as its error.

@@ -1,9 +1,11 @@
-//! What we keep below a root, in `.sluice/`: tokens too long for an answer.
+//! What we keep below a root, in `.sluice/`: tokens too long for an answer, and what else a function needs there.
 
+use std::ffi::CStr;
 use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 
 use rustix::fs::{AtFlags, Mode, OFlags, mkdirat, openat, renameat, unlinkat};
 use rustix::io::Errno;
@@ -58,8 +60,7 @@ pub fn get_token(kernel: &Kernel, root: &Root, token: &str) -> Result<String, To
 fn write(kernel: &Kernel, root: &Root, name: &str, content: &[u8]) -> io::Result<()> {
     let folder = folder(kernel, root)?;
     let draft = format!("{name}.{:016x}", RandomState::new().build_hasher().finish());
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mut file = File::from(openat(&folder, &draft, flags, Mode::RUSR | Mode::WUSR)?);
+    let mut file = File::from(openat(&folder, &draft, CREATE, Mode::RUSR | Mode::WUSR)?);
     let written = file
         .write_all(content)
         .and_then(|()| file.sync_all())
@@ -80,17 +81,44 @@ fn read(kernel: &Kernel, root: &Root, name: &str) -> io::Result<String> {
     Ok(text)
 }
 
-/// `.sluice/resume`, made if it is not there; never through a link.
 fn folder(kernel: &Kernel, root: &Root) -> io::Result<OwnedFd> {
-    let own = directory(kernel, root.as_fd(), OWN_DIRECTORY)?;
-    Ok(directory(kernel, own.as_fd(), c"resume")?)
+    Ok(OwnFolder::open(kernel, root, c"resume")?.fd)
 }
 
-fn directory(
-    kernel: &Kernel,
-    parent: BorrowedFd<'_>,
-    name: &std::ffi::CStr,
-) -> Result<OwnedFd, Errno> {
+/// A folder in `.sluice/`.
+#[derive(Debug)]
+pub struct OwnFolder {
+    fd: OwnedFd,
+}
+
+impl OwnFolder {
+    /// Opens it, and makes it if it is not there; never through a link.
+    pub fn open(kernel: &Kernel, root: &Root, name: &CStr) -> io::Result<Self> {
+        let own = directory(kernel, root.as_fd(), OWN_DIRECTORY)?;
+        let fd = directory(kernel, own.as_fd(), name)?;
+        Ok(Self { fd })
+    }
+
+    /// A path that leads to it and to nothing else, as long as it is open.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        format!("/proc/self/fd/{}", self.fd.as_raw_fd()).into()
+    }
+
+    /// Makes a file in it to append to; one that is there already is an error.
+    pub fn create(&self, name: &str) -> io::Result<File> {
+        let flags = CREATE | OFlags::APPEND;
+        Ok(openat(&self.fd, name, flags, Mode::RUSR | Mode::WUSR)?.into())
+    }
+}
+
+const CREATE: OFlags = OFlags::WRONLY
+    .union(OFlags::CREATE)
+    .union(OFlags::EXCL)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
+
+fn directory(kernel: &Kernel, parent: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
     match kernel.open(parent, name, Access::Read) {
         Err(Errno::NOENT) => {}
         opened => return opened,

@@ -79,7 +79,7 @@ pub enum End {
 }
 
 /// How far a walk is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Snapshot<T> {
     /// Of everything that is done, earlier runs included.
     pub totals: Totals<T>,

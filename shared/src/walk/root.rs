@@ -6,10 +6,15 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags, open};
+use rustix::fs::{Mode, OFlags, open, openat};
 use rustix::io::Errno;
 
-use super::kernel::{Access, Kernel};
+use super::kernel::{Access, Freshness, Kernel};
+
+const FLAGS: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
 
 /// An open root.
 #[derive(Debug)]
@@ -61,8 +66,7 @@ impl Root {
         }
         // Without its trailing slashes: with one, a link would be followed.
         let clean: PathBuf = path.components().collect();
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = open(&clean, flags, Mode::empty()).map_err(failed)?;
+        let fd = open(&clean, FLAGS, Mode::empty()).map_err(failed)?;
         Self::of(kernel, fd, clean.clone()).map_err(failed)
     }
 
@@ -77,7 +81,7 @@ impl Root {
             path: path.to_owned(),
             source: errno.into(),
         };
-        let mut fd = self.try_clone()?.fd;
+        let mut fd = self.open_again()?.fd;
         for part in relative.components() {
             let Component::Normal(name) = part else {
                 return Err(outside());
@@ -91,7 +95,7 @@ impl Root {
     }
 
     fn of(kernel: &Kernel, fd: OwnedFd, path: PathBuf) -> Result<Self, Errno> {
-        let inode = kernel.stat_open(fd.as_fd())?.inode;
+        let inode = kernel.stat_open(fd.as_fd(), Freshness::Usual)?.inode;
         Ok(Self { fd, path, inode })
     }
 
@@ -102,8 +106,12 @@ impl Root {
     }
 
     /// Where it really is, whatever links led there.
-    pub fn resolved(&self) -> io::Result<PathBuf> {
-        std::fs::read_link(format!("/proc/self/fd/{}", self.fd.as_raw_fd()))
+    pub fn resolved(&self) -> Result<PathBuf, RootError> {
+        let link = format!("/proc/self/fd/{}", self.fd.as_raw_fd());
+        std::fs::read_link(link).map_err(|source| RootError::Open {
+            path: self.path.clone(),
+            source,
+        })
     }
 
     /// Its number in the file system. The device number is no part of its identity: each client has its own.
@@ -112,11 +120,11 @@ impl Root {
         self.inode
     }
 
-    /// The same open root once more.
-    pub fn try_clone(&self) -> Result<Self, RootError> {
-        let fd = self.fd.try_clone().map_err(|source| RootError::Open {
+    /// Opens the same directory once more, for a walk of its own: a copy of the descriptor would share its position.
+    pub fn open_again(&self) -> Result<Self, RootError> {
+        let fd = openat(&self.fd, c".", FLAGS, Mode::empty()).map_err(|errno| RootError::Open {
             path: self.path.clone(),
-            source,
+            source: errno.into(),
         })?;
         Ok(Self {
             fd,

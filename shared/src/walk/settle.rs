@@ -6,7 +6,7 @@ use rustix::io::Errno;
 
 use super::core::is_gone;
 use super::dir::Dir;
-use super::kernel::Call;
+use super::kernel::{Call, Freshness};
 use super::lock;
 use super::report::{Sample, Totals};
 use super::sweep::{Left, Sweep, sample};
@@ -40,7 +40,7 @@ impl<S: Sweep> Shared<S> {
         }
         if !self.core.may_stay_open() {
             // Whoever opens it again must know whether it is the same. Where that cannot be learned it stays open.
-            if let Ok(own) = self.core.stat_open(&handle) {
+            if let Ok(own) = self.core.stat_open(&*handle, Freshness::Usual) {
                 dir.close(Some(own.inode));
             }
         }

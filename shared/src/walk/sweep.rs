@@ -2,6 +2,7 @@
 
 use std::ffi::CStr;
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Mutex;
 
 use rustix::io::Errno;
@@ -92,13 +93,33 @@ impl<T: Tally> Visit<'_, T> {
 
     /// Attributes of the directory itself.
     pub fn stat_self(&mut self) -> Result<Attributes, Errno> {
-        let result = self.core.stat_open(self.handle);
+        let result = self.core.stat_open(self.handle, Freshness::Usual);
         self.seen(result)
+    }
+
+    /// Holds on to a file, whatever becomes of this name of it.
+    pub fn pin(&mut self, name: &CStr) -> Result<Pinned, Errno> {
+        let result = self.core.pin(self.handle, name).map(Pinned);
+        self.seen(result)
+    }
+
+    /// Attributes of a file that is held on to, as they are now. Not in turn: what a removal did must be learned also
+    /// when the walk was stopped meanwhile.
+    pub fn stat_pinned(&self, pinned: &Pinned) -> Result<Attributes, Errno> {
+        let fd = pinned.0.as_fd();
+        self.core.kernel.stat_open(fd, Freshness::Forced)
     }
 
     /// Removes a file; of each directory one at a time.
     pub fn unlink(&mut self, name: &CStr) -> Result<(), Errno> {
         let result = self.core.unlink(self.dir, self.handle, name);
+        self.seen(result)
+    }
+
+    /// Makes a call of the sweep's own, in turn and tried again like all others.
+    pub fn call<R>(&mut self, call: Call, make: impl Fn() -> Result<R, Errno>) -> Result<R, Errno> {
+        let before = || self.core.kernel.before(call, self.dir.name());
+        let result = self.core.call(None, || before().and_then(|()| make()));
         self.seen(result)
     }
 
@@ -136,6 +157,10 @@ impl<T: Tally> Visit<'_, T> {
     }
 }
 
+/// A file that is held on to without being open.
+#[derive(Debug)]
+pub struct Pinned(OwnedFd);
+
 /// A directory when all below it is done.
 pub struct Left<'a, T> {
     pub(super) core: &'a Core,
@@ -156,6 +181,28 @@ impl<T: Tally> Left<'_, T> {
         self.dir.parent().is_none()
     }
 
+    /// Path below the root.
+    #[must_use]
+    pub fn path(&self) -> Vec<u8> {
+        self.dir.path(None)
+    }
+
+    /// Makes a call of the sweep's own, in turn and tried again like all others.
+    pub fn call<R>(&mut self, call: Call, make: impl Fn() -> Result<R, Errno>) -> Result<R, Errno> {
+        let before = || self.core.kernel.before(call, self.dir.name());
+        let result = self.core.call(None, || before().and_then(|()| make()));
+        self.cancelled |= matches!(result, Err(Errno::CANCELED));
+        result
+    }
+
+    /// It could not be worked on, which is counted unless the walk was stopped.
+    pub fn failed(&mut self, call: Call, errno: Errno) {
+        if errno != Errno::CANCELED {
+            self.totals
+                .failed(sample(&self.dir.path(None), call, errno));
+        }
+    }
+
     /// Removes it, if it is empty. What fails is counted.
     pub fn remove(&mut self) -> Removal {
         match self.core.remove_dir(self.dir) {
@@ -167,8 +214,7 @@ impl<T: Tally> Left<'_, T> {
                 Removal::Stays
             }
             Err(errno) => {
-                let sample = sample(&self.dir.path(None), Call::RemoveDir, errno);
-                self.totals.failed(sample);
+                self.failed(Call::RemoveDir, errno);
                 Removal::Stays
             }
         }

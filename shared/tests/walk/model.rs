@@ -56,7 +56,7 @@ fn options() -> impl Strategy<Value = Options> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
     fn it_sees_what_a_naive_walk_sees(
@@ -125,8 +125,12 @@ fn every_entry_as_the_end_of_a_slice_comes_to_the_whole() {
     let root = tempdir().unwrap();
     crate::support::grid(root.path(), 12, 5);
     let whole = naive(root.path()).sorted();
+    let options = Options {
+        concurrency: 4,
+        ..Options::default()
+    };
     for entries in 1..=u64::try_from(whole.entries.len()).unwrap() + 1 {
-        let (_, outcome) = sliced(root.path(), &Options::default(), entries);
+        let (_, outcome) = sliced(root.path(), &options, entries);
         assert_eq!(outcome.snapshot.totals.tally.sorted(), whole, "{entries}");
     }
 }

@@ -1,0 +1,343 @@
+//! Removing what is due, in place, and asking once more before each removal.
+
+use std::ffi::{CStr, CString};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+use shared::walk::{Attributes, Call, Entry, Errno, Freshness, Kind, Left, Removal, Sweep, Visit};
+
+use crate::audit::{self, Audit};
+use crate::patterns::Patterns;
+use crate::retention::Retention;
+use crate::tally::{Counts, Linked};
+
+/// What an NFS client calls a file that was removed while someone has it open.
+const REMOVED_WHILE_OPEN: &[u8] = b".nfs";
+
+/// Removals whose intents are written down in one go.
+const BATCH_MAX: usize = 100;
+
+/// What happens to what is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It is counted.
+    DryRun,
+    /// It is removed.
+    Remove,
+}
+
+/// One sweep.
+#[derive(Debug)]
+pub struct Purge {
+    retention: Retention,
+    patterns: Patterns,
+    mode: Mode,
+    /// Empty directories that may still go; `None`: they are left alone.
+    empty_dirs_left: Option<AtomicU64>,
+    /// Where removals are written down, if they are.
+    audit: Option<Audit>,
+    /// Files that lost a name. Held by whoever removes one of several names: only one of them is the last.
+    linked: Mutex<Linked>,
+}
+
+impl Purge {
+    /// `empty_dirs_max`: how many empty directories may go, `None` for leaving them alone.
+    #[must_use]
+    pub fn new(
+        retention: Retention,
+        patterns: Patterns,
+        mode: Mode,
+        empty_dirs_max: Option<u64>,
+    ) -> Self {
+        Self {
+            retention,
+            patterns,
+            mode,
+            empty_dirs_left: empty_dirs_max.map(AtomicU64::new),
+            audit: None,
+            linked: Mutex::default(),
+        }
+    }
+
+    /// Writes every removal down, before and after.
+    #[must_use]
+    pub fn audited(self, audit: Option<Audit>) -> Self {
+        Self { audit, ..self }
+    }
+
+    /// Goes on with what an earlier run did to files with several names.
+    #[must_use]
+    pub fn after(self, linked: Linked) -> Self {
+        Self {
+            linked: Mutex::new(linked),
+            ..self
+        }
+    }
+
+    /// The file, as it would be if this sweep had not touched it.
+    fn first_look(&self, visit: &mut Visit<'_, Counts>, name: &CStr) -> Result<Attributes, Errno> {
+        let seen = visit.stat(name, Freshness::Usual)?;
+        let linked = self.linked();
+        if !linked.contains(seen.inode) {
+            return Ok(seen);
+        }
+        // Another of its names may have gone after this look and before this line: look while none can.
+        let seen = visit.stat(name, Freshness::Forced)?;
+        Ok(linked.untouched(seen))
+    }
+
+    fn linked(&self) -> MutexGuard<'_, Linked> {
+        self.linked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn selects(&self, visit: &Visit<'_, Counts>, name: Option<&CStr>) -> bool {
+        self.patterns.is_empty() || self.patterns.select(&visit.path(name))
+    }
+
+    fn file(&self, visit: &mut Visit<'_, Counts>, due: &mut Vec<Due>, name: &CStr) {
+        let in_use = name.to_bytes().starts_with(REMOVED_WHILE_OPEN);
+        if in_use || !self.selects(visit, Some(name)) {
+            return stays(visit);
+        }
+        match self.first_look(visit, name) {
+            Ok(file) if self.is_due(&file) => due.push((name.to_owned(), file)),
+            Ok(_) => stays(visit),
+            Err(errno) => not_known(visit, name, errno),
+        }
+    }
+
+    fn is_due(&self, file: &Attributes) -> bool {
+        file.kind == Kind::File && self.retention.is_due(file)
+    }
+
+    /// Removes what is still due of a batch. Without a record of the intent nothing is touched.
+    fn remove_all(&self, visit: &mut Visit<'_, Counts>, batch: &[Due]) {
+        let path = |visit: &Visit<'_, Counts>, name: &CStr| visit.path(Some(name));
+        if let Some(audit) = &self.audit {
+            let intents = batch.iter();
+            let intents: Vec<Value> = intents
+                .map(|(name, file)| audit::intent(&path(visit, name), Some(file)))
+                .collect();
+            let written = visit.call(Call::Audit, || {
+                audit.write(&intents).and_then(|()| audit.sync())
+            });
+            if let Err(errno) = written {
+                return batch
+                    .iter()
+                    .for_each(|(name, _)| not_removed(visit, name, Call::Audit, errno));
+            }
+        }
+        let mut results = Vec::new();
+        for (name, file) in batch {
+            if visit.is_stopped() {
+                break;
+            }
+            let removed = self.remove(visit, name, file);
+            if self.audit.is_some() {
+                results.push(audit::result(&path(visit, name), removed));
+            }
+        }
+        // Not in turn: what was done is written down also when the walk was stopped meanwhile.
+        if let Some(audit) = &self.audit
+            && let Err(errno) = audit.write(&results)
+        {
+            visit.failed(None, Call::Audit, errno);
+        }
+    }
+
+    /// Looks again, and removes the file if it is what it was and still due; whether it did.
+    fn remove(&self, visit: &mut Visit<'_, Counts>, name: &CStr, seen: &Attributes) -> bool {
+        if seen.links > 1 || self.linked().contains(seen.inode) {
+            return self.remove_linked(visit, name, seen);
+        }
+        let Some(file) = self.look_again(visit, name, seen, &Linked::default()) else {
+            return false;
+        };
+        if let Err(errno) = visit.unlink(name) {
+            not_removed(visit, name, Call::Unlink, errno);
+            return false;
+        }
+        visit.settle(Counts::purged(&file));
+        true
+    }
+
+    /// The same for a file that has, or had, other names: one at a time, and remembering what that does to it.
+    fn remove_linked(&self, visit: &mut Visit<'_, Counts>, name: &CStr, seen: &Attributes) -> bool {
+        let mut linked = self.linked();
+        let Some(file) = self.look_again(visit, name, seen, &linked) else {
+            return false;
+        };
+        let pinned = visit.pin(name);
+        if let Err(errno) = visit.unlink(name) {
+            not_removed(visit, name, Call::Unlink, errno);
+            return false;
+        }
+        let mut counts = Counts::purged(&file);
+        // Where that cannot be learned, its other names look young and stay.
+        if let Ok(now) = pinned.and_then(|pinned| visit.stat_pinned(&pinned)) {
+            counts.linked = Linked::one(&file, &now);
+            *linked += counts.linked.clone();
+        }
+        visit.settle(counts);
+        true
+    }
+
+    /// The file as it is now, if it may go.
+    fn look_again(
+        &self,
+        visit: &mut Visit<'_, Counts>,
+        name: &CStr,
+        seen: &Attributes,
+        linked: &Linked,
+    ) -> Option<Attributes> {
+        match visit.stat(name, Freshness::Forced) {
+            Ok(file) => {
+                let file = linked.untouched(file);
+                if self.is_due(&file) && self.retention.is_unchanged(seen, &file) {
+                    return Some(file);
+                }
+                stays(visit);
+            }
+            Err(errno) => not_known(visit, name, errno),
+        }
+        None
+    }
+
+    /// Removes an empty directory, written down like a file.
+    fn remove_dir(&self, left: &mut Left<'_, Counts>) -> Removal {
+        let Some(audit) = &self.audit else {
+            return left.remove();
+        };
+        let path = left.path();
+        let intent = [audit::intent(&path, None)];
+        let written = left.call(Call::Audit, || {
+            audit.write(&intent).and_then(|()| audit.sync())
+        });
+        if let Err(errno) = written {
+            left.failed(Call::Audit, errno);
+            return Removal::Stays;
+        }
+        let removal = left.remove();
+        let result = audit::result(&path, removal == Removal::Removed);
+        if let Err(errno) = audit.write(&[result]) {
+            left.failed(Call::Audit, errno);
+        }
+        removal
+    }
+
+    /// Takes one of the directories that may go.
+    fn may_leave(&self) -> bool {
+        let take = |left: u64| left.checked_sub(1);
+        self.empty_dirs_left.as_ref().is_some_and(|left| {
+            left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+                .is_ok()
+        })
+    }
+
+    fn give_back(&self) {
+        if let Some(left) = &self.empty_dirs_left {
+            left.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A name that was due, and what it named.
+type Due = (CString, Attributes);
+
+/// A file that is none of ours to remove, now or ever.
+fn stays(visit: &mut Visit<'_, Counts>) {
+    visit.keep();
+    visit.tally().files_scanned += 1;
+}
+
+/// What is gone was never there; what cannot be looked at stays.
+fn not_known(visit: &mut Visit<'_, Counts>, name: &CStr, errno: Errno) {
+    if errno != Errno::NOENT && errno != Errno::CANCELED {
+        visit.tally().files_scanned += 1;
+    }
+    visit.failed(Some(name), Call::Stat, errno);
+}
+
+/// What was due and could not be removed, unless it is gone or the walk was stopped.
+fn not_removed(visit: &mut Visit<'_, Counts>, name: &CStr, call: Call, errno: Errno) {
+    if errno != Errno::NOENT && errno != Errno::CANCELED {
+        visit.tally().files_scanned += 1;
+        visit.tally().files_to_purge += 1;
+    }
+    visit.failed(Some(name), call, errno);
+}
+
+impl Sweep for Purge {
+    type Tally = Counts;
+    type Batch = Vec<Due>;
+
+    fn enter(&self, visit: &mut Visit<'_, Counts>) -> bool {
+        if self.empty_dirs_left.is_none() || !self.selects(visit, None) {
+            return false;
+        }
+        match visit.stat_self() {
+            Ok(directory) => self.retention.is_due(&directory),
+            Err(errno) => {
+                visit.failed(None, Call::Stat, errno);
+                false
+            }
+        }
+    }
+
+    fn entry(&self, visit: &mut Visit<'_, Counts>, due: &mut Vec<Due>, entry: Entry<'_>) {
+        match entry.kind {
+            Kind::File => self.file(visit, due, entry.name),
+            Kind::Directory => {}
+            Kind::Symlink => {
+                visit.keep();
+                visit.tally().symlinks_skipped += 1;
+            }
+            Kind::Special => {
+                visit.keep();
+                visit.tally().special_files_skipped += 1;
+            }
+        }
+    }
+
+    fn flush(&self, visit: &mut Visit<'_, Counts>, due: &mut Vec<Due>) {
+        match self.mode {
+            Mode::DryRun => {
+                for (_, file) in due.drain(..) {
+                    visit.tally().would_purge(&file);
+                }
+            }
+            Mode::Remove => {
+                for batch in due.chunks(BATCH_MAX) {
+                    if visit.is_stopped() {
+                        break;
+                    }
+                    self.remove_all(visit, batch);
+                }
+                due.clear();
+            }
+        }
+    }
+
+    fn listed(&self, tally: &mut Counts) {
+        tally.dirs_scanned += 1;
+    }
+
+    fn leave(&self, left: &mut Left<'_, Counts>) -> bool {
+        if left.is_root() || !self.may_leave() {
+            return false;
+        }
+        let removal = match self.mode {
+            Mode::DryRun => Removal::Removed,
+            Mode::Remove => self.remove_dir(left),
+        };
+        match removal {
+            Removal::Removed => {
+                left.tally().dirs_to_purge += 1;
+                left.tally().dirs_purged += u64::from(self.mode == Mode::Remove);
+            }
+            Removal::Gone | Removal::Stays => self.give_back(),
+        }
+        removal != Removal::Stays
+    }
+}
