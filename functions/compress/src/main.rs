@@ -9,8 +9,7 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use compress::{App, Config};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
-use shared::env::Vars;
-use shared::telemetry::{Settings, Telemetry, error_chain};
+use shared::telemetry::{Telemetry, failure, refusal_to_start};
 
 /// How long an answer may take to begin, once its request is on the way. The SDK's own default is for ever, and a
 /// write without an answer is looked after only when it has none.
@@ -21,13 +20,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(30);
 async fn main() -> ExitCode {
     let config = match Config::parse(|name| std::env::var(name).ok()) {
         Ok(config) => config,
-        Err(error) => {
-            let defaults = Settings::read(&mut Vars::new(|_: &str| None), "compress");
-            return match Telemetry::install(defaults) {
-                Ok(_) => fail("bad configuration", &error),
-                Err(_) => ExitCode::FAILURE,
-            };
-        }
+        Err(mistakes) => return refusal_to_start("compress", &mistakes),
     };
     let Ok(telemetry) = Telemetry::install(config.telemetry.clone()) else {
         return ExitCode::FAILURE;
@@ -51,11 +44,6 @@ async fn main() -> ExitCode {
     };
     match lambda_runtime::run(service_fn(handle)).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail("runtime", &*error),
+        Err(error) => failure("runtime", &*error),
     }
-}
-
-fn fail(message: &'static str, error: &(dyn std::error::Error + 'static)) -> ExitCode {
-    tracing::error!(error = error_chain(error), "{message}");
-    ExitCode::FAILURE
 }

@@ -7,8 +7,10 @@
 //! timeout takes its ring with it.
 
 use std::any::Any;
+use std::error::Error;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
@@ -22,6 +24,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use self::layer::{Lines, Output};
 use self::metric::{Origin, documents};
 use crate::batch::panic_message;
+use crate::env::{EnvError, Vars};
 
 mod layer;
 mod line;
@@ -120,6 +123,23 @@ impl Telemetry {
         for document in documents(metrics, &origin, SystemTime::now()) {
             self.0.output.write(&line::render(&document));
         }
+    }
+}
+
+/// Says why a process ends that cannot go on, and is its exit code.
+#[must_use]
+pub fn failure(message: &'static str, error: &(dyn Error + 'static)) -> ExitCode {
+    tracing::error!(error = error_chain(error), "{message}");
+    ExitCode::FAILURE
+}
+
+/// The same for a process that does not start, with its logs as they are by default: its own settings are the mistake.
+#[must_use]
+pub fn refusal_to_start(service: &str, mistakes: &EnvError) -> ExitCode {
+    let defaults = Settings::read(&mut Vars::new(|_: &str| None), service);
+    match Telemetry::install(defaults) {
+        Ok(_) => failure("bad configuration", mistakes),
+        Err(error) => failure("logs", &error),
     }
 }
 

@@ -186,7 +186,7 @@ fn a_panic_is_written_with_what_was_kept_and_goes_on() {
 fn a_line_carries_its_invocation_its_spans_and_its_own_fields() {
     let lines = lines(settings(1.0), async |telemetry| {
         let work = async {
-            let error: &dyn std::error::Error = &io::Error::other("reset");
+            let error: &dyn Error = &io::Error::other("reset");
             let span = debug_span!(
                 "record",
                 key = "a/b",
