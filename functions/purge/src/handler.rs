@@ -237,20 +237,21 @@ async fn do_step(
     step: Step,
     deadline: Deadline,
 ) -> Result<Done, PurgeError> {
-    let now = planned.job.at.now;
-    if let Some(answer) = planned.done(&step)? {
+    let (now, key) = (planned.job.at.now, Planned::key(&step));
+    let (asking, asked) = (Arc::clone(&planned), step.clone());
+    let (done, leases) = blocking(move || Ok((asking.done(&asked)?, asking.leases()?))).await?;
+    if let Some(answer) = done {
         return Ok(Done::Before(answer));
     }
-    let leases = planned.leases()?;
-    let key = Planned::key(&step);
     let Some(held) = leases.take_step(&key, deadline, now).await? else {
         return Ok(Done::now(planned.in_progress(&step)));
     };
     // Whoever had it until now may have done it.
-    let done = match planned.done(&step)? {
+    let done = blocking(move || match planned.done(&step)? {
         Some(answer) => Ok(Done::Before(answer)),
-        None => blocking(move || planned.run(&step)).await.map(Done::now),
-    };
+        None => planned.run(&step).map(Done::now),
+    });
+    let done = done.await;
     let stalled = matches!(&done, Ok(Done::Now(answer)) if answer.status == Status::Stalled);
     if !stalled && let Err(error) = held.end(SystemTime::now()).await {
         tracing::warn!(error = error_chain(&error), "lease not ended");

@@ -1,8 +1,8 @@
 //! A sweep that many invocations share does what one does.
 
 use std::fs;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use proptest::collection::vec;
@@ -337,4 +337,48 @@ fn what_nobody_will_ask_for_again_is_forgotten_and_the_audit_is_not() {
     for name in old {
         assert!(!place.path(&format!(".sluice/{name}")).exists(), "{name}");
     }
+}
+
+#[test]
+fn a_range_that_somebody_is_at_is_refused_and_another_one_is_not() {
+    let (inside, go_on) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
+    let (entered, may_go_on) = (Arc::clone(&inside), Arc::clone(&go_on));
+    let place = Place::on(&[], move || {
+        let (entered, may_go_on) = (Arc::clone(&entered), Arc::clone(&may_go_on));
+        Kernel::disturbed(move |call, name| {
+            if call == Call::Unlink && name == c"slow" {
+                entered.wait();
+                may_go_on.wait();
+            }
+            Ok(())
+        })
+    });
+    place.file("a/slow", 1, 40);
+    place.file("b/quick", 1, 40);
+    let plan = place.invoke(json!({"action": "plan", "workers": 1}));
+    let steps: Vec<Value> = ranges(&plan)
+        .into_iter()
+        .map(|range| step(&plan, "range", &json!({"range": range})))
+        .collect();
+    let slow = std::thread::scope(|scope| {
+        let all = scope.spawn(|| {
+            let each = steps.iter().map(|step| place.invoke(step.clone()));
+            each.collect::<Vec<_>>()
+        });
+        inside.wait();
+        let statuses = steps
+            .iter()
+            .map(|step| place.invoke(step.clone())["status"].clone());
+        let statuses: Vec<Value> = statuses.collect();
+        assert_eq!(statuses.iter().filter(|it| *it == "refused").count(), 1);
+        assert_eq!(statuses.iter().filter(|it| *it == "complete").count(), 2);
+        go_on.wait();
+        all.join().unwrap()
+    });
+    assert!(
+        slow.iter().all(|answer| answer["status"] == "complete"),
+        "{slow:?}"
+    );
+    let found = to_the_end(&place, step(&plan, "finish", &json!({})));
+    assert_eq!(number(&found, "files_purged"), 2);
 }
