@@ -31,31 +31,16 @@ impl Place {
         kernel: impl Fn() -> Kernel + Send + Sync + 'static,
     ) -> Self {
         let directory = tempdir().unwrap();
-        let root = directory.path().to_str().unwrap().to_owned();
-        let config = Config::parse(|name| {
-            let defaults = [
-                ("PURGE_ROOT", root.as_str()),
-                ("PURGE_AGE_BY", "mtime"),
-                ("PURGE_DRY_RUN", "false"),
-            ];
-            let mut all = settings.iter().chain(&defaults);
-            all.find(|(known, _)| *known == name)
-                .map(|(_, value)| (*value).to_owned())
-        });
-        let config = config.unwrap();
-        let (telemetry, _) = Telemetry::new(config.telemetry.clone(), std::io::sink());
-        Self {
-            directory,
-            app: App::on(config, telemetry, kernel),
-        }
+        let app = app_on(directory.path(), settings, kernel);
+        Self { directory, app }
     }
 
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
         self.directory.path().join(name)
     }
 
     /// A file of so many bytes that was written so many days ago, with its directories.
-    pub(crate) fn file(&self, name: &str, bytes: usize, days: u32) -> PathBuf {
+    pub(crate) fn file(&self, name: impl AsRef<Path>, bytes: usize, days: u32) -> PathBuf {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, vec![b'x'; bytes]).unwrap();
@@ -64,9 +49,10 @@ impl Place {
     }
 
     /// An empty directory of that age.
-    pub(crate) fn dir(&self, name: &str, days: u32) {
-        fs::create_dir_all(self.path(name)).unwrap();
-        age(&self.path(name), days);
+    pub(crate) fn dir(&self, name: impl AsRef<Path>, days: u32) {
+        let path = self.path(name);
+        fs::create_dir_all(&path).unwrap();
+        age(&path, days);
     }
 
     pub(crate) fn invoke_within(
@@ -74,14 +60,7 @@ impl Place {
         payload: Value,
         within: Duration,
     ) -> Result<Value, PurgeError> {
-        let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + within;
-        let mut context = Context::default();
-        "request-1".clone_into(&mut context.request_id);
-        context.deadline = u64::try_from(deadline.as_millis()).unwrap();
-        tokio::runtime::Builder::new_current_thread()
-            .build()
-            .unwrap()
-            .block_on(self.app.handle(LambdaEvent::new(payload, context)))
+        invoke_within(&self.app, payload, within)
     }
 
     pub(crate) fn invoke(&self, payload: Value) -> Value {
@@ -117,6 +96,43 @@ impl Place {
         }
         names
     }
+}
+
+/// The function on the root, with these settings.
+pub(crate) fn app_on(
+    root: &Path,
+    settings: &[(&str, &str)],
+    kernel: impl Fn() -> Kernel + Send + Sync + 'static,
+) -> App {
+    let root = root.to_str().unwrap();
+    let config = Config::parse(|name| {
+        let defaults = [
+            ("PURGE_ROOT", root),
+            ("PURGE_AGE_BY", "mtime"),
+            ("PURGE_DRY_RUN", "false"),
+        ];
+        let mut all = settings.iter().chain(&defaults);
+        all.find(|(known, _)| *known == name)
+            .map(|(_, value)| (*value).to_owned())
+    });
+    let config = config.unwrap();
+    let (telemetry, _) = Telemetry::new(config.telemetry.clone(), std::io::sink());
+    App::on(config, telemetry, kernel)
+}
+
+pub(crate) fn invoke_within(
+    app: &App,
+    payload: Value,
+    within: Duration,
+) -> Result<Value, PurgeError> {
+    let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + within;
+    let mut context = Context::default();
+    "request-1".clone_into(&mut context.request_id);
+    context.deadline = u64::try_from(deadline.as_millis()).unwrap();
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(app.handle(LambdaEvent::new(payload, context)))
 }
 
 pub(crate) fn age(path: &Path, days: u32) {
