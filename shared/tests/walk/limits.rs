@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use shared::walk::{Call, End, Kernel, Options, Token, run};
 use tempfile::tempdir;
 
-use crate::support::{Census, census, grid, naive, sliced, walk};
+use crate::support::{Census, census, grid, naive, quick_tempdir, sliced, walk};
 
 #[test]
 fn fifty_thousand_children_are_walked_by_one_four_and_sixty_four() {
-    let root = tempdir().unwrap();
+    let root = quick_tempdir();
     grid(root.path(), 50_000, 0);
     for concurrency in [1, 4, 64] {
         let options = Options {

@@ -247,4 +247,9 @@ fn neither_a_bind_mount_nor_another_file_system_is_entered() {
     let root = Root::open(&kernel, root.path()).unwrap();
     let bound = root.below(&kernel, &root.path().join("bound"));
     assert!(matches!(bound, Err(RootError::Open { .. })));
+    // What is mounted on cannot be removed with the rest.
+    for name in ["bound", "other"] {
+        let status = Command::new("umount").arg(root.path().join(name)).status();
+        assert!(status.unwrap().success(), "umount {name}");
+    }
 }

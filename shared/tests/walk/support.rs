@@ -209,6 +209,13 @@ pub(crate) fn naive(root: &Path) -> Seen {
     seen
 }
 
+/// A directory in memory where there is a place for it: a disk would need minutes for the largest trees.
+pub(crate) fn quick_tempdir() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
+}
+
 /// `files` files in each of `directories` directories.
 pub(crate) fn grid(root: &Path, directories: usize, files: usize) {
     for directory in 0..directories {

@@ -31,7 +31,7 @@ fn paths(lines: &[Value], event: &str) -> BTreeSet<String> {
 fn what_is_gone_was_intended_first_and_noted_afterwards() {
     let place = Place::new(&[("PURGE_AUDIT", "true"), ("PURGE_REMOVE_EMPTY_DIRS", "true")]);
     for file in 0..250 {
-        place.file(&format!("d/{file}"), 1, 31);
+        place.file(format!("d/{file}"), 1, 31);
     }
     place.file("e/young", 1, 1);
     age(&place.path("d"), 31);

@@ -1,8 +1,13 @@
 //! Empty directories: the innermost first, old ones only, no more than allowed.
 
+use std::fs::{File, FileTimes};
+use std::os::fd::OwnedFd;
+use std::time::SystemTime;
+
+use rustix::fs::{Mode, OFlags, mkdirat, openat};
 use serde_json::{Value, json};
 
-use crate::support::{Place, age, number, numbers};
+use crate::support::{DAY, Place, age, number, numbers};
 
 fn removing(max: u64) -> Value {
     json!({"remove_empty_dirs": true, "max_empty_dirs": max})
@@ -54,7 +59,7 @@ fn without_being_asked_for_no_directory_goes() {
 fn of_three_thousand_empty_directories_exactly_as_many_go_as_allowed() {
     let place = Place::new(&[]);
     for directory in 0..3_000 {
-        place.dir(&format!("d{directory}"), 31);
+        place.dir(format!("d{directory}"), 31);
     }
     let (dry, real) = place.dry_and_real(removing(500));
     assert_eq!(
@@ -86,4 +91,41 @@ fn what_is_in_a_directory_keeps_it() {
     for answer in [dry, real] {
         assert_eq!(numbers(&answer, ["dirs_to_purge", "errors"]), [0, 0]);
     }
+}
+
+/// One directory in the other with a file in each, all of them old. No path leads to the last ones: it would be longer
+/// than the kernel takes.
+fn chain(place: &Place, depth: usize) {
+    let old = FileTimes::new().set_modified(SystemTime::now() - 31 * DAY);
+    let mut parent = OwnedFd::from(File::open(place.directory.path()).unwrap());
+    for level in 0..depth {
+        let name = format!("{level:050}");
+        mkdirat(&parent, &name, Mode::RWXU).unwrap();
+        let read = OFlags::RDONLY | OFlags::DIRECTORY;
+        let child = openat(&parent, &name, read, Mode::empty()).unwrap();
+        let write = OFlags::CREATE | OFlags::WRONLY;
+        let file = openat(&child, "f", write, Mode::RUSR).unwrap();
+        File::from(file).set_times(old).unwrap();
+        // Nothing will be put into the parent any more.
+        File::from(parent).set_times(old).unwrap();
+        parent = child;
+    }
+    File::from(parent).set_times(old).unwrap();
+}
+
+#[test]
+fn a_thousand_levels_go_from_the_innermost_outwards() {
+    const DEPTH: u64 = 1_000;
+    let place = Place::new(&[]);
+    chain(&place, 1_000);
+    let mut payload = removing(0);
+    for (dry_run, gone) in [(true, 0), (false, DEPTH)] {
+        payload["dry_run"] = json!(dry_run);
+        let answer = place.invoke(payload.clone());
+        let names = ["files_to_purge", "dirs_to_purge", "errors"];
+        assert_eq!(numbers(&answer, names), [DEPTH, DEPTH, 0]);
+        let names = ["files_purged", "dirs_purged"];
+        assert_eq!(numbers(&answer, names), [gone, gone]);
+    }
+    assert!(place.names().is_empty());
 }

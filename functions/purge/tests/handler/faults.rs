@@ -55,7 +55,7 @@ fn plant(place: &Place, call: Call) {
     };
     place.file(victim, 1, 31);
     for directory in 1..5 {
-        place.file(&format!("d{directory}/old"), 1, 31);
+        place.file(format!("d{directory}/old"), 1, 31);
     }
     for entry in fs::read_dir(place.directory.path()).unwrap() {
         age(&entry.unwrap().path(), 31);

@@ -4,10 +4,16 @@
 
 mod answer;
 mod audit;
+mod clock;
+mod direct;
 mod empty_dirs;
+mod errors;
 mod faults;
+mod lanes;
 mod lease;
 mod model;
+mod names;
 mod planned;
 mod refusal;
+mod storm;
 mod support;

@@ -1,6 +1,8 @@
 //! A sweep does what the simplest program would, and says the same when dry; in slices it does what the whole does.
 
-use std::path::Path;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -11,6 +13,7 @@ use purge::patterns::Patterns;
 use purge::retention::{AgeBy, Retention};
 use purge::sweep::{EmptyDirs, Mode, Purge};
 use purge::tally::Counts;
+use rustix::fs::{CWD, FileType, mknodat};
 use serde_json::json;
 use shared::walk::{End, Entry, Kernel, Left, Options, Root, Sweep, Token, Visit, Walk, run};
 
@@ -22,6 +25,14 @@ pub(crate) enum Node {
     File { days: u32, bytes: usize },
     Link,
     Name,
+    Fifo,
+    Socket,
+}
+
+/// A number in front of it makes it another one than all others, and no `.nfs`.
+pub(crate) fn name() -> impl Strategy<Value = Vec<u8>> {
+    let byte = any::<u8>().prop_filter("part of a name", |byte| !matches!(byte, 0 | b'/'));
+    vec(byte, 0..20)
 }
 
 pub(crate) fn node() -> impl Strategy<Value = Node> {
@@ -31,35 +42,44 @@ pub(crate) fn node() -> impl Strategy<Value = Node> {
         6 => (days, 0..200_usize).prop_map(|(days, bytes)| Node::File { days, bytes }),
         1 => Just(Node::Link),
         2 => Just(Node::Name),
+        1 => Just(Node::Fifo),
+        1 => Just(Node::Socket),
     ]
 }
 
+pub(crate) type Planned = (usize, Vec<u8>, Node);
+
 /// Builds the tree, and ages the directories last: what is put into one makes it young.
-pub(crate) fn plant(place: &Place, nodes: &[(usize, Node)]) {
-    let mut directories = vec![(String::from("."), 0)];
-    let mut files: Vec<String> = Vec::new();
-    for (number, (at, node)) in nodes.iter().enumerate() {
-        let parent = &directories[at % directories.len()].0;
-        let name = format!("{parent}/{number}");
+pub(crate) fn plant(place: &Place, nodes: &[Planned]) {
+    let mut directories = vec![(place.directory.path().to_owned(), 0)];
+    let mut files: Vec<PathBuf> = Vec::new();
+    for (number, (at, name, node)) in nodes.iter().enumerate() {
+        let name = [format!("{number}-").as_bytes(), name].concat();
+        let path = directories[at % directories.len()]
+            .0
+            .join(OsStr::from_bytes(&name));
+        let special = |kind| mknodat(CWD, &path, kind, rustix::fs::Mode::RUSR, 0).unwrap();
         match node {
             Node::Dir { days } => {
-                place.dir(&name, *days);
-                directories.push((name, *days));
+                place.dir(&path, *days);
+                directories.push((path, *days));
             }
             Node::File { days, bytes } => {
-                place.file(&name, *bytes, *days);
-                files.push(name);
+                place.file(&path, *bytes, *days);
+                files.push(path);
             }
-            Node::Link => std::os::unix::fs::symlink("..", place.path(&name)).unwrap(),
+            Node::Link => std::os::unix::fs::symlink("..", &path).unwrap(),
             Node::Name => {
                 if let Some(file) = files.get(at % files.len().max(1)) {
-                    std::fs::hard_link(place.path(file), place.path(&name)).unwrap();
+                    std::fs::hard_link(file, &path).unwrap();
                 }
             }
+            Node::Fifo => special(FileType::Fifo),
+            Node::Socket => special(FileType::Socket),
         }
     }
     for (directory, days) in &directories[1..] {
-        age(&place.path(directory), *days);
+        age(directory, *days);
     }
 }
 
@@ -189,7 +209,7 @@ proptest! {
 
     #[test]
     fn a_sweep_does_what_a_naive_program_does_and_a_dry_run_says_so(
-        nodes in vec((any::<usize>(), node()), 0..80),
+        nodes in vec((any::<usize>(), name(), node()), 0..80),
     ) {
         let (ours, theirs) = (Place::new(&[]), Place::new(&[]));
         plant(&ours, &nodes);
@@ -209,7 +229,7 @@ proptest! {
 
     #[test]
     fn slices_do_what_the_whole_does(
-        nodes in vec((any::<usize>(), node()), 0..80),
+        nodes in vec((any::<usize>(), name(), node()), 0..80),
         entries in 1..30_u64,
         by_newest in any::<bool>(),
     ) {

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use shared::walk::{Call, Kernel};
 
-use crate::model::{node, plant};
+use crate::model::{name, node, plant};
 use crate::support::{MINUTE, Place, number, numbers};
 
 /// What must add up to the same, however many took part.
@@ -76,7 +76,7 @@ proptest! {
 
     #[test]
     fn many_do_what_one_does(
-        nodes in vec((any::<usize>(), node()), 0..80),
+        nodes in vec((any::<usize>(), name(), node()), 0..80),
         workers in 1..6_u64,
         empty_dirs in any::<bool>(),
         dry_run in any::<bool>(),

@@ -19,8 +19,8 @@ fn a_budget_that_would_be_passed_refuses_before_the_first_removal() {
     ] {
         let place = Place::new(&[]);
         for file in 0..10 {
-            place.file(&format!("d{file}/old"), 1, 31);
-            place.file(&format!("d{file}/young"), 1, 1);
+            place.file(format!("d{file}/old"), 1, 31);
+            place.file(format!("d{file}/young"), 1, 1);
         }
         let (dry, real) = place.dry_and_real(budget.clone());
         let status = if refused { "refused" } else { "complete" };

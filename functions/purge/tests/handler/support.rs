@@ -32,7 +32,7 @@ impl Place {
         kernel: impl Fn() -> Kernel + Send + Sync + 'static,
     ) -> Self {
         let directory = Arc::new(tempdir().unwrap());
-        let app = app(&directory, settings, kernel);
+        let app = app_on(directory.path(), settings, kernel);
         Self { directory, app }
     }
 
@@ -40,16 +40,16 @@ impl Place {
     pub(crate) fn again(&self, settings: &[(&str, &str)]) -> Self {
         Self {
             directory: Arc::clone(&self.directory),
-            app: app(&self.directory, settings, Kernel::default),
+            app: app_on(self.directory.path(), settings, Kernel::default),
         }
     }
 
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
         self.directory.path().join(name)
     }
 
     /// A file of so many bytes that was written so many days ago, with its directories.
-    pub(crate) fn file(&self, name: &str, bytes: usize, days: u32) -> PathBuf {
+    pub(crate) fn file(&self, name: impl AsRef<Path>, bytes: usize, days: u32) -> PathBuf {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, vec![b'x'; bytes]).unwrap();
@@ -58,9 +58,10 @@ impl Place {
     }
 
     /// An empty directory of that age.
-    pub(crate) fn dir(&self, name: &str, days: u32) {
-        fs::create_dir_all(self.path(name)).unwrap();
-        age(&self.path(name), days);
+    pub(crate) fn dir(&self, name: impl AsRef<Path>, days: u32) {
+        let path = self.path(name);
+        fs::create_dir_all(&path).unwrap();
+        age(&path, days);
     }
 
     pub(crate) fn invoke_within(
@@ -68,14 +69,7 @@ impl Place {
         payload: Value,
         within: Duration,
     ) -> Result<Value, PurgeError> {
-        let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + within;
-        let mut context = Context::default();
-        "request-1".clone_into(&mut context.request_id);
-        context.deadline = u64::try_from(deadline.as_millis()).unwrap();
-        tokio::runtime::Builder::new_current_thread()
-            .build()
-            .unwrap()
-            .block_on(self.app.handle(LambdaEvent::new(payload, context)))
+        invoke_within(&self.app, payload, within)
     }
 
     pub(crate) fn invoke(&self, payload: Value) -> Value {
@@ -113,15 +107,16 @@ impl Place {
     }
 }
 
-fn app(
-    directory: &TempDir,
+/// The function on the root, with these settings.
+pub(crate) fn app_on(
+    root: &Path,
     settings: &[(&str, &str)],
     kernel: impl Fn() -> Kernel + Send + Sync + 'static,
 ) -> App {
-    let root = directory.path().to_str().unwrap().to_owned();
+    let root = root.to_str().unwrap();
     let config = Config::parse(|name| {
         let defaults = [
-            ("PURGE_ROOT", root.as_str()),
+            ("PURGE_ROOT", root),
             ("PURGE_AGE_BY", "mtime"),
             ("PURGE_DRY_RUN", "false"),
         ];
@@ -132,6 +127,21 @@ fn app(
     let config = config.unwrap();
     let (telemetry, _) = Telemetry::new(config.telemetry.clone(), std::io::sink());
     App::on(config, telemetry, kernel)
+}
+
+pub(crate) fn invoke_within(
+    app: &App,
+    payload: Value,
+    within: Duration,
+) -> Result<Value, PurgeError> {
+    let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + within;
+    let mut context = Context::default();
+    "request-1".clone_into(&mut context.request_id);
+    context.deadline = u64::try_from(deadline.as_millis()).unwrap();
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(app.handle(LambdaEvent::new(payload, context)))
 }
 
 pub(crate) fn age(path: &Path, days: u32) {
