@@ -27,12 +27,22 @@ pub enum Mode {
     Remove,
 }
 
+/// Whether a file is looked at once more right before it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recheck {
+    /// Always, asking the server: what every sweep does.
+    Forced,
+    /// Never: only to measure what it costs. No payload and no setting leads here.
+    Skipped,
+}
+
 /// One sweep.
 #[derive(Debug)]
 pub struct Purge {
     retention: Retention,
     patterns: Patterns,
     mode: Mode,
+    recheck: Recheck,
     /// Empty directories that may still go; `None`: they are left alone.
     empty_dirs_left: Option<AtomicU64>,
     /// Where removals are written down, if they are.
@@ -54,6 +64,7 @@ impl Purge {
             retention,
             patterns,
             mode,
+            recheck: Recheck::Forced,
             empty_dirs_left: empty_dirs_max.map(AtomicU64::new),
             audit: None,
             linked: Mutex::default(),
@@ -64,6 +75,12 @@ impl Purge {
     #[must_use]
     pub fn audited(self, audit: Option<Audit>) -> Self {
         Self { audit, ..self }
+    }
+
+    /// Measures without the second look.
+    #[must_use]
+    pub fn rechecked(self, recheck: Recheck) -> Self {
+        Self { recheck, ..self }
     }
 
     /// Goes on with what an earlier run did to files with several names.
@@ -191,6 +208,9 @@ impl Purge {
         seen: &Attributes,
         linked: &Linked,
     ) -> Option<Attributes> {
+        if self.recheck == Recheck::Skipped {
+            return Some(*seen);
+        }
         match visit.stat(name, Freshness::Forced) {
             Ok(file) => {
                 let file = linked.untouched(file);

@@ -57,6 +57,8 @@ pub struct Options {
     pub retry_delay: Duration,
     /// Memory in use above which fewer calls are made, bytes.
     pub memory_limit_bytes: Option<u64>,
+    /// Whether fewer calls are made when the server answers late. Only measurements turn it off.
+    pub adaptive: bool,
     /// Time until the answer must have been given. With no more than five seconds nothing is begun.
     pub answer_within: Option<Duration>,
 }
@@ -71,7 +73,18 @@ impl Default for Options {
             stall_after: Duration::from_secs(30),
             retry_delay: Duration::from_millis(20),
             memory_limit_bytes: None,
+            adaptive: true,
             answer_within: None,
+        }
+    }
+}
+
+impl Options {
+    fn controller(&self) -> Controller {
+        if self.adaptive {
+            Controller::new(self.concurrency)
+        } else {
+            Controller::fixed(self.concurrency)
         }
     }
 }
@@ -169,7 +182,7 @@ fn core(kernel: Kernel, options: &Options) -> Core {
     let for_workers = DESCRIPTORS_PER_WORKER * options.concurrency;
     Core {
         kernel,
-        gate: Gate::new(Controller::new(options.concurrency).limit()),
+        gate: Gate::new(options.controller().limit()),
         open: Arc::new(AtomicUsize::new(0)),
         kept_open_max: options
             .descriptors_max
@@ -260,7 +273,7 @@ impl<S: Sweep> Watch<S> {
             answer_within: options.answer_within,
             stall_after: options.stall_after,
             memory_limit_bytes: options.memory_limit_bytes.unwrap_or(u64::MAX),
-            controller: Controller::new(options.concurrency),
+            controller: options.controller(),
             peak_memory_bytes: 0,
             memory_backpressure_events: 0,
             completed: 0,
