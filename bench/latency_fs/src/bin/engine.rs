@@ -35,7 +35,7 @@ fn purge() -> Result<(), Box<dyn Error>> {
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--concurrency" => {
-                options.concurrency = arguments.next().unwrap_or_default().parse()?
+                options.concurrency = arguments.next().unwrap_or_default().parse()?;
             }
             "--fixed" => options.adaptive = false,
             "--no-recheck" => recheck = Recheck::Skipped,
