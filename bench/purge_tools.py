@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from latency import TOOL_PRIORITY, first
 from runtime_api import RuntimeApi, RuntimeViolation
 
 FD_VERSION = "10.5.0"
@@ -19,6 +20,8 @@ SLUICE, FIND, FD, PYTHON, PEER = "sluice", "find", "fd", "python, 4 threads", "A
 
 # Between two looks at the memory of a process that ends by itself.
 SAMPLE_S = 0.02
+
+FIRST = first(TOOL_PRIORITY)
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,8 @@ def command(*stages: list[str]) -> tuple[Run, str]:
     processes: list[subprocess.Popen[str]] = []
     for stage in stages:
         stdin = processes[-1].stdout if processes else subprocess.DEVNULL
-        processes.append(subprocess.Popen(stage, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True))
+        pipe, silence = subprocess.PIPE, subprocess.DEVNULL
+        processes.append(subprocess.Popen(stage, stdin=stdin, stdout=pipe, stderr=silence, text=True, preexec_fn=FIRST))
         if len(processes) > 1 and (passed_on := processes[-2].stdout) is not None:
             passed_on.close()
     ended = threading.Event()
@@ -113,7 +117,8 @@ def function(binary: Path, root: Path, event: dict[str, Any], done: str) -> Run:
         "PURGE_DRY_RUN": "false",
     }
     start_s = time.perf_counter()
-    process = subprocess.Popen([str(binary)], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    silence = subprocess.DEVNULL
+    process = subprocess.Popen([str(binary)], env=environment, stdin=silence, stdout=silence, stderr=silence, preexec_fn=FIRST)
     try:
         api.wait_ready(lambda: process.poll() is None)
         answer = api.invoke(event, lambda: process.poll() is None)

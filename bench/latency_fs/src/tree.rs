@@ -78,8 +78,8 @@ impl Folder {
     /// Entries from a position on.
     pub(crate) fn from(&self, position: u64) -> impl Iterator<Item = Listed<'_>> {
         let first = usize::try_from(position).unwrap_or(usize::MAX);
-        let slots = self.slots.iter().zip(1_u64..).skip(first);
-        slots.filter_map(|(slot, next)| {
+        let slots = self.slots.get(first..).unwrap_or_default().iter();
+        slots.zip(position + 1..).filter_map(|(slot, next)| {
             let (name, inode) = slot.as_ref()?;
             let inode = *inode;
             Some(Listed { name, inode, next })

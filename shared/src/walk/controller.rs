@@ -69,15 +69,14 @@ impl Controller {
         }
     }
 
-    /// Always `concurrency`, whatever the server does to it: to measure what adapting is worth.
+    /// Without learning the limit is always `concurrency`, whatever that does to the server: to measure what it is worth.
     #[must_use]
-    pub fn fixed(concurrency: usize) -> Self {
-        let adaptive = Self::new(concurrency);
-        Self {
-            limit: adaptive.limit_max,
-            learns: false,
-            ..adaptive
+    pub const fn learning(mut self, learns: bool) -> Self {
+        if !learns {
+            self.limit = self.limit_max;
         }
+        self.learns = learns;
+        self
     }
 
     /// Calls that may be in flight now; at least 1.
@@ -245,7 +244,7 @@ mod tests {
 
     #[test]
     fn a_fixed_limit_stays_however_late_the_server_answers() {
-        let mut controller = Controller::fixed(200);
+        let mut controller = Controller::new(200).learning(false);
         for latency_us in [5_000.0, 50_000.0, 500_000.0] {
             controller.observe(window(latency_us));
             assert_eq!(controller.limit(), 200);

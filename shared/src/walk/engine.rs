@@ -15,7 +15,7 @@ use super::report::{End, Snapshot, Totals};
 use super::root::Root;
 use super::sweep::Sweep;
 use super::token::{Token, TokenError};
-use super::worker::{Shared, State};
+use super::worker::{STACK_BYTES, Shared, State};
 use super::{lock, memory, resume};
 
 /// How often the limit is adapted and the deadline looked at.
@@ -30,9 +30,6 @@ const MARGIN_CALLS: u32 = 20;
 
 /// What is left of it for the answer when calls do not come back.
 const ANSWER: Duration = Duration::from_secs(1);
-
-/// Stack of a worker, bytes. It holds no names and no entries.
-const STACK_BYTES: usize = 128 * 1024;
 
 /// Descriptors that workers need for themselves, each: its directory, and two on the way to it.
 const DESCRIPTORS_PER_WORKER: usize = 3;
@@ -75,16 +72,6 @@ impl Default for Options {
             memory_limit_bytes: None,
             adaptive: true,
             answer_within: None,
-        }
-    }
-}
-
-impl Options {
-    fn controller(&self) -> Controller {
-        if self.adaptive {
-            Controller::new(self.concurrency)
-        } else {
-            Controller::fixed(self.concurrency)
         }
     }
 }
@@ -182,12 +169,17 @@ fn core(kernel: Kernel, options: &Options) -> Core {
     let for_workers = DESCRIPTORS_PER_WORKER * options.concurrency;
     Core {
         kernel,
-        gate: Gate::new(options.controller().limit()),
+        gate: Gate::new(
+            Controller::new(options.concurrency)
+                .learning(options.adaptive)
+                .limit(),
+        ),
         open: Arc::new(AtomicUsize::new(0)),
         kept_open_max: options
             .descriptors_max
             .min(DESCRIPTORS_MAX.saturating_sub(for_workers)),
         retry_delay: options.retry_delay,
+        concurrency: options.concurrency,
     }
 }
 
@@ -273,7 +265,7 @@ impl<S: Sweep> Watch<S> {
             answer_within: options.answer_within,
             stall_after: options.stall_after,
             memory_limit_bytes: options.memory_limit_bytes.unwrap_or(u64::MAX),
-            controller: options.controller(),
+            controller: Controller::new(options.concurrency).learning(options.adaptive),
             peak_memory_bytes: 0,
             memory_backpressure_events: 0,
             completed: 0,

@@ -2,8 +2,11 @@
 
 use std::ffi::CStr;
 use std::io;
+use std::ops::ControlFlow;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Mutex;
+use std::sync::mpsc::sync_channel;
+use std::thread;
 
 use rustix::io::Errno;
 
@@ -12,6 +15,7 @@ use super::dir::{Dir, Handle};
 use super::kernel::{Attributes, Call, Freshness, Kind};
 use super::lock;
 use super::report::{Sample, Tally, Totals};
+use super::worker::STACK_BYTES;
 
 /// One pass over a tree. Its methods run on many threads at once, for different directories.
 pub trait Sweep: Send + Sync + 'static {
@@ -89,6 +93,49 @@ impl<T: Tally> Visit<'_, T> {
     pub fn stat(&mut self, name: &CStr, freshness: Freshness) -> Result<Attributes, Errno> {
         let result = self.core.stat(self.handle, name, freshness);
         self.seen(result)
+    }
+
+    /// Looks at each entry as it is now, and acts on it; until `act` says that it is enough.
+    ///
+    /// While few other calls are in flight, the next entry is looked at beside what is done to the one before, and no
+    /// further ahead: what `act` is told is never older than one action. The kernel lets a look and a removal in one
+    /// directory overlap, but not two removals.
+    pub fn look_at_each<I: Sync>(
+        &mut self,
+        items: &[I],
+        name: impl Fn(&I) -> &CStr + Sync,
+        mut act: impl FnMut(&mut Self, &I, Result<Attributes, Errno>) -> ControlFlow<()>,
+    ) {
+        let (core, handle, name) = (self.core, self.handle, &name);
+        thread::scope(|scope| {
+            let (tell, told) = sync_channel(0);
+            let look = move || {
+                for item in items {
+                    let seen = core.stat(handle, name(item), Freshness::Forced);
+                    if tell.send(seen).is_err() {
+                        break;
+                    }
+                }
+            };
+            if items.len() > 1 && core.has_room() {
+                // Without it, nothing is ever told, and this thread looks by itself.
+                let thread = thread::Builder::new().stack_size(STACK_BYTES);
+                let _ = thread.name("look".to_owned()).spawn_scoped(scope, look);
+            } else {
+                drop(look);
+            }
+            for item in items {
+                let seen = told
+                    .recv()
+                    .unwrap_or_else(|_| core.stat(handle, name(item), Freshness::Forced));
+                let seen = self.seen(seen);
+                if act(self, item, seen).is_break() {
+                    break;
+                }
+            }
+            // Whoever is about to tell more is turned away; the scope waits for that.
+            drop(told);
+        });
     }
 
     /// Attributes of the directory itself.
