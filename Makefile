@@ -7,7 +7,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo up down check test bench deploy
+.PHONY: help setup build demo up down check test bench bench-purge deploy
 
 ARCHITECTURE ?= arm64
 CARGO_LAMBDA_FLAGS := $(if $(filter arm64,$(ARCHITECTURE)),--arm64)
@@ -24,7 +24,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 help: ## this list
 	@echo "Sluice: AWS Lambda functions in Rust. Start with 'make demo'."
 	@echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  build and deploy take ARCHITECTURE=arm64 (default) or x86_64;"
 	@echo "  deploy takes PARAMETERS='Name=value ...' for template.yaml, such as PARAMETERS='CompressionFormat=zstd'."
@@ -70,6 +70,10 @@ test: $(SETUP) ## all tests: Rust, then the deployed chain (the same program as 
 bench: $(SETUP) ## compare with a Python function of the same behaviour: table, CSV, chart
 	cargo build --locked --release -p compress
 	$(PYTHON_CLOUD) bench/run.py
+
+bench-purge: ## compare purge and count with other tools on a file system as slow as a network's (needs FUSE)
+	cargo build --locked --release -p purge -p count -p latency_fs
+	python3 bench/purge.py
 
 deploy: build ## build and deploy to the AWS account of your credentials
 	sam deploy --parameter-overrides Architecture=$(ARCHITECTURE) $(PARAMETERS)

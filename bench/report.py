@@ -18,6 +18,7 @@ import boto3
 
 from function import PYTHON
 from measure import GB_PER_CORE, Batch, Cell, Identity, Outside, Start
+from tables import Target, cpu_model, spread, table
 
 DEFAULTS = ("sluice zip 5", "sluice zstd 3")
 
@@ -52,25 +53,6 @@ class Results:
         return next(c.output_bytes for c in self.cells if (c.variant, c.dataset) == (variant, dataset))
 
 
-@dataclass(frozen=True)
-class Target:
-    """One target; `met` is `None` when this run did not measure it."""
-
-    name: str
-    wanted: str
-    measured: str
-    met: bool | None
-
-    @property
-    def verdict(self) -> str:
-        """For people."""
-        return {True: "met", False: "NOT met", None: "not measured"}[self.met]
-
-
-def _spread(samples: Sequence[float], digits: int = 0) -> str:
-    return f"{median(samples):.{digits}f} ({min(samples):.{digits}f}–{max(samples):.{digits}f})" if samples else "–"
-
-
 def _cpu_targets(results: Results) -> Iterable[Target]:
     for variant, times, size in CPU_TARGETS:
         name = f"{variant}: CPU per file against Python zipfile 6"
@@ -95,7 +77,7 @@ def _bill_targets(results: Results) -> Iterable[Target]:
                 yield Target(name, wanted, "–", None)
                 continue
             ratio = median(found[0].bill_ratio)
-            text = f"{_spread(found[0].bill_ratio, 3)} ×; {median(found[0].gb_s_per_1000):.0f} GB-s per 1,000 files"
+            text = f"{spread(found[0].bill_ratio, 3)} ×; {median(found[0].gb_s_per_1000):.0f} GB-s per 1,000 files"
             yield Target(name, wanted, text, ratio <= BILL_RATIO_MAX)
 
 
@@ -126,7 +108,7 @@ def _start_targets(results: Results) -> Iterable[Target]:
     for tls in (False, True):
         name = f"CPU from start to first S3 answer, {'TLS' if tls else 'plain HTTP'}"
         found = [s for s in results.starts if s.tls == tls and s.variant != PYTHON.name]
-        text = f"{_spread(found[0].first_answer_ms, 1)} ms, of it {median(found[0].poll_ms):.1f} until it polls" if found else "–"
+        text = f"{spread(found[0].first_answer_ms, 1)} ms, of it {median(found[0].poll_ms):.1f} until it polls" if found else "–"
         met = median(found[0].first_answer_ms) <= START_MS_MAX if found else None
         yield Target(name, f"≤ {START_MS_MAX:.0f} ms", text, met)
 
@@ -146,17 +128,6 @@ def targets(results: Results) -> list[Target]:
     return [target for maker in makers for target in maker(results)]
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
-    """Plain text, the first `left` columns set to the left."""
-    lines = [list(header), *(list(row) for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
-
-    def line(cells: Sequence[str]) -> str:
-        return "  ".join(c.ljust(w) if i < left else c.rjust(w) for i, (c, w) in enumerate(zip(cells, widths, strict=True))).rstrip()
-
-    return "\n".join([line(lines[0]), "  ".join("-" * w for w in widths), *(line(cells) for cells in lines[1:])])
-
-
 def cell_table(cells: Sequence[Cell], quota: bool) -> str:
     """One object per invocation."""
     return table(
@@ -167,8 +138,8 @@ def cell_table(cells: Sequence[Cell], quota: bool) -> str:
                 c.dataset,
                 str(c.memory_mb) if quota else "–",
                 str(len(c.cpu_ms)),
-                _spread(c.cpu_ms),
-                _spread(c.wall_ms) if quota else "–",
+                spread(c.cpu_ms),
+                spread(c.wall_ms) if quota else "–",
                 f"{median(c.gb_s_per_1000):.0f}" if quota else "–",
                 f"{c.output_bytes:,}",
                 f"{c.peak_kb / 1024:.1f}",
@@ -187,10 +158,10 @@ def batch_table(batches: Sequence[Batch]) -> str:
                 b.variant,
                 str(b.memory_mb),
                 str(len(b.cpu_s)),
-                _spread(b.cpu_s, 2),
-                _spread(b.wall_s, 2),
-                _spread(b.gb_s_per_1000),
-                _spread(b.bill_ratio, 3),
+                spread(b.cpu_s, 2),
+                spread(b.wall_s, 2),
+                spread(b.gb_s_per_1000),
+                spread(b.bill_ratio, 3),
                 f"{b.peak_kb / 1024:.1f}",
             )
             for b in batches
@@ -198,16 +169,11 @@ def batch_table(batches: Sequence[Batch]) -> str:
     )
 
 
-def target_table(rows: Sequence[Target]) -> str:
-    """Measured against wanted."""
-    return table(("target", "wanted", "measured", "verdict"), ((t.name, t.wanted, t.measured, t.verdict) for t in rows), left=4)
-
-
 def outside_table(rows: Sequence[Outside]) -> str:
     """Function and codec on a whole core."""
     return table(
         ("whole core, CPU ms", "data", "function", "codec alone", "difference"),
-        ((r.variant, r.dataset, _spread(r.function_ms, 1), _spread(r.codec_ms, 1), f"{r.difference_ms:.1f}") for r in rows),
+        ((r.variant, r.dataset, spread(r.function_ms, 1), spread(r.codec_ms, 1), f"{r.difference_ms:.1f}") for r in rows),
     )
 
 
@@ -215,7 +181,7 @@ def start_table(starts: Sequence[Start]) -> str:
     """Cold starts, with Python for comparison."""
     return table(
         ("start, CPU ms", "to first poll", "to first S3 answer"),
-        ((f"{s.variant}, {'TLS' if s.tls else 'plain'}", _spread(s.poll_ms, 1), _spread(s.first_answer_ms, 1)) for s in starts),
+        ((f"{s.variant}, {'TLS' if s.tls else 'plain'}", spread(s.poll_ms, 1), spread(s.first_answer_ms, 1)) for s in starts),
     )
 
 
@@ -232,15 +198,10 @@ def identity_table(rows: Sequence[Identity]) -> str:
 
 def host_lines(quota: str, tls: bool, latency_ms: float, mb_per_s: float) -> list[str]:
     """What the numbers depend on."""
-    model = platform.processor() or "unknown CPU"
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            model = line.split(":", 1)[1].strip()
-            break
     now = datetime.datetime.now(datetime.UTC)
     return [
         "NOT MEASURED ON AWS: a local storage server, an emulated CPU share and an assumed network.",
-        f"host: {model}, {os.cpu_count()} cores, {platform.machine()}, {now:%Y-%m-%d}",
+        f"host: {cpu_model()}, {os.cpu_count()} cores, {platform.machine()}, {now:%Y-%m-%d}",
         f"Python {platform.python_version()}, boto3 {boto3.__version__}, zlib {zlib.ZLIB_RUNTIME_VERSION}, {ssl.OPENSSL_VERSION}",
         f"CPU quota: {quota}",
         f"network model: +{latency_ms:g} ms before each first byte, {mb_per_s:g} MB/s per direction; "

@@ -15,6 +15,7 @@ import data
 import measure
 import quota
 import report
+import tables
 from chart import write_svg
 from function import BY_NAME, PYTHON, VARIANTS
 from storage import Storage, install_s3s_fs
@@ -110,7 +111,7 @@ def run(options: argparse.Namespace, setup: measure.Setup, codec: Path | None) -
     return results
 
 
-def show(log: Log, results: report.Results, targets: list[report.Target], notes: list[str], quota_used: bool) -> None:
+def show(log: Log, results: report.Results, targets: list[tables.Target], notes: list[str], quota_used: bool) -> None:
     """The report."""
     for note in notes:
         log.show(note)
@@ -127,7 +128,7 @@ def show(log: Log, results: report.Results, targets: list[report.Target], notes:
         log.show()
         log.show(report.outside_table(results.outside))
     log.show()
-    log.show(report.target_table(targets))
+    log.show(tables.target_table(targets))
     missed = sum(target.met is False for target in targets)
     log.show()
     log.show(f"{missed} of {len(targets)} targets NOT met." if missed else "No target missed.")

@@ -1,6 +1,7 @@
 //! Removing what is due, in place, and asking once more before each removal.
 
 use std::ffi::{CStr, CString};
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -47,6 +48,15 @@ impl EmptyDirs {
     }
 }
 
+/// Whether a file is looked at once more right before it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recheck {
+    /// Always, asking the server: what every sweep does.
+    Forced,
+    /// Never: only to measure what it costs. No payload and no setting leads here.
+    Skipped,
+}
+
 /// One sweep.
 #[derive(Debug)]
 pub struct Purge {
@@ -54,6 +64,7 @@ pub struct Purge {
     patterns: Patterns,
     mode: Mode,
     empty_dirs: EmptyDirs,
+    recheck: Recheck,
     /// Where removals are written down, if they are.
     audit: Option<Audit>,
     /// Files that lost a name. Held by whoever removes one of several names: only one of them is the last.
@@ -74,6 +85,7 @@ impl Purge {
             patterns,
             mode,
             empty_dirs,
+            recheck: Recheck::Forced,
             audit: None,
             linked: Mutex::default(),
         }
@@ -83,6 +95,12 @@ impl Purge {
     #[must_use]
     pub fn audited(self, audit: Option<Audit>) -> Self {
         Self { audit, ..self }
+    }
+
+    /// Measures without the second look.
+    #[must_use]
+    pub fn rechecked(self, recheck: Recheck) -> Self {
+        Self { recheck, ..self }
     }
 
     /// Goes on with what an earlier run did to files with several names.
@@ -132,11 +150,10 @@ impl Purge {
 
     /// Removes what is still due of a batch. Without a record of the intent nothing is touched.
     fn remove_all(&self, visit: &mut Visit<'_, Counts>, batch: &[Due]) {
-        let path = |visit: &Visit<'_, Counts>, name: &CStr| visit.path(Some(name));
         if let Some(audit) = &self.audit {
-            let intents = batch.iter();
-            let intents: Vec<Value> = intents
-                .map(|(name, file)| audit::intent(&path(visit, name), Some(file)))
+            let intents: Vec<Value> = batch
+                .iter()
+                .map(|(name, file)| audit::intent(&visit.path(Some(name)), Some(file)))
                 .collect();
             let written = visit.call(Call::Audit, || {
                 audit.write(&intents).and_then(|()| audit.sync())
@@ -147,16 +164,7 @@ impl Purge {
                     .for_each(|(name, _)| not_removed(visit, name, Call::Audit, errno));
             }
         }
-        let mut results = Vec::new();
-        for (name, file) in batch {
-            if visit.is_stopped() {
-                break;
-            }
-            let removed = self.remove(visit, name, file);
-            if self.audit.is_some() {
-                results.push(audit::result(&path(visit, name), removed));
-            }
-        }
+        let results = self.remove_each(visit, batch);
         // Not in turn: what was done is written down also when the walk was stopped meanwhile.
         if let Some(audit) = &self.audit
             && let Err(errno) = audit.write(&results)
@@ -165,12 +173,46 @@ impl Purge {
         }
     }
 
-    /// Looks again, and removes the file if it is what it was and still due; whether it did.
-    fn remove(&self, visit: &mut Visit<'_, Counts>, name: &CStr, seen: &Attributes) -> bool {
+    /// What became of each, for the audit.
+    fn remove_each(&self, visit: &mut Visit<'_, Counts>, batch: &[Due]) -> Vec<Value> {
+        let mut results = Vec::new();
+        let mut act = |visit: &mut Visit<'_, Counts>, (name, file): &Due, now: Option<Look>| {
+            if visit.is_stopped() {
+                return ControlFlow::Break(());
+            }
+            let removed = self.remove(visit, name, file, now);
+            if self.audit.is_some() {
+                results.push(audit::result(&visit.path(Some(name)), removed));
+            }
+            ControlFlow::Continue(())
+        };
+        // Files with several names are looked at while no other name can go.
+        let single = |(_, file): &Due| file.links <= 1;
+        if self.recheck == Recheck::Forced && batch.iter().all(single) {
+            let act = |visit: &mut _, due: &_, now| act(visit, due, Some(now));
+            visit.look_at_each(batch, |(name, _)| name, act);
+        } else {
+            let _ = batch.iter().try_for_each(|due| act(visit, due, None));
+        }
+        results
+    }
+
+    /// Removes the file if it is what it was and still due, by the look `now` or one of its own; whether it did.
+    fn remove(
+        &self,
+        visit: &mut Visit<'_, Counts>,
+        name: &CStr,
+        seen: &Attributes,
+        now: Option<Look>,
+    ) -> bool {
         if seen.links > 1 || self.linked().contains(seen.inode) {
             return self.remove_linked(visit, name, seen);
         }
-        let Some(file) = self.look_again(visit, name, seen, &Linked::default()) else {
+        let file = match now {
+            Some(now) => self.may_go(visit, name, seen, now),
+            None => self.look_again(visit, name, seen, &Linked::default()),
+        };
+        let Some(file) = file else {
             return false;
         };
         if let Err(errno) = visit.unlink(name) {
@@ -210,14 +252,26 @@ impl Purge {
         seen: &Attributes,
         linked: &Linked,
     ) -> Option<Attributes> {
-        match visit.stat(name, Freshness::Forced) {
-            Ok(file) => {
-                let file = linked.untouched(file);
-                if self.is_due(&file) && self.retention.is_unchanged(seen, &file) {
-                    return Some(file);
-                }
-                stays(visit);
+        if self.recheck == Recheck::Skipped {
+            return Some(*seen);
+        }
+        let now = visit.stat(name, Freshness::Forced);
+        self.may_go(visit, name, seen, now.map(|now| linked.untouched(now)))
+    }
+
+    /// The file as it is `now`, if it is still the one that was seen and due.
+    fn may_go(
+        &self,
+        visit: &mut Visit<'_, Counts>,
+        name: &CStr,
+        seen: &Attributes,
+        now: Look,
+    ) -> Option<Attributes> {
+        match now {
+            Ok(now) if self.is_due(&now) && self.retention.is_unchanged(seen, &now) => {
+                return Some(now);
             }
+            Ok(_) => stays(visit),
             Err(errno) => not_known(visit, name, errno),
         }
         None
@@ -265,6 +319,9 @@ impl Purge {
 
 /// A name that was due, and what it named.
 type Due = (CString, Attributes);
+
+/// What the server said about a file.
+type Look = Result<Attributes, Errno>;
 
 /// A file that is none of ours to remove, now or ever.
 fn stays(visit: &mut Visit<'_, Counts>) {

@@ -51,6 +51,7 @@ pub struct Controller {
     limit: f64,
     limit_max: f64,
     doubling: bool,
+    learns: bool,
     floors_us: [Option<f64>; 2],
 }
 
@@ -63,8 +64,19 @@ impl Controller {
             limit: START.min(limit_max),
             limit_max,
             doubling: true,
+            learns: true,
             floors_us: [None; 2],
         }
+    }
+
+    /// Without learning the limit is always `concurrency`, whatever that does to the server: to measure what it is worth.
+    #[must_use]
+    pub const fn learning(mut self, learns: bool) -> Self {
+        if !learns {
+            self.limit = self.limit_max;
+        }
+        self.learns = learns;
+        self
     }
 
     /// Calls that may be in flight now; at least 1.
@@ -80,7 +92,7 @@ impl Controller {
 
     /// Learns from a window.
     pub fn observe(&mut self, window: Window) {
-        if window.calls < CALLS_MIN {
+        if window.calls < CALLS_MIN || !self.learns {
             return;
         }
         let latency_us = window.latency_us.max(FLOOR_US_MIN);
@@ -228,6 +240,15 @@ mod tests {
             controller.observe(window(5_000.0));
         }
         assert_eq!(controller.limit(), 64);
+    }
+
+    #[test]
+    fn a_fixed_limit_stays_however_late_the_server_answers() {
+        let mut controller = Controller::new(200).learning(false);
+        for latency_us in [5_000.0, 50_000.0, 500_000.0] {
+            controller.observe(window(latency_us));
+            assert_eq!(controller.limit(), 200);
+        }
     }
 
     #[test]

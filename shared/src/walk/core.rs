@@ -28,6 +28,8 @@ pub(super) struct Core {
     pub(super) kept_open_max: usize,
     /// Mean wait before a second try.
     pub(super) retry_delay: Duration,
+    /// Calls in flight at most.
+    pub(super) concurrency: usize,
 }
 
 impl Core {
@@ -100,6 +102,11 @@ impl Core {
     ) -> Result<Arc<Handle>, Errno> {
         let open = || self.kernel.open(parent.as_fd(), dir.name(), access);
         Ok(Handle::new(self.call(None, open)?, &self.open))
+    }
+
+    /// Whether so few calls are in flight that a directory may have two of them.
+    pub(super) fn has_room(&self) -> bool {
+        !self.gate.is_crowded() && self.gate.in_flight() < self.concurrency / 2
     }
 
     /// Whether one more descriptor may stay open.

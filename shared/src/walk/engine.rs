@@ -16,7 +16,7 @@ use super::root::Root;
 use super::scope::Scope;
 use super::sweep::Sweep;
 use super::token::{Token, TokenError};
-use super::worker::{Shared, State};
+use super::worker::{STACK_BYTES, Shared, State};
 use super::{lock, memory, resume};
 
 /// How often the limit is adapted and the deadline looked at.
@@ -31,9 +31,6 @@ const MARGIN_CALLS: u32 = 20;
 
 /// What is left of it for the answer when calls do not come back.
 const ANSWER: Duration = Duration::from_secs(1);
-
-/// Stack of a worker, bytes. It holds no names and no entries.
-const STACK_BYTES: usize = 128 * 1024;
 
 /// Descriptors that workers need for themselves, each: its directory, and two on the way to it.
 const DESCRIPTORS_PER_WORKER: usize = 3;
@@ -58,6 +55,8 @@ pub struct Options {
     pub retry_delay: Duration,
     /// Memory in use above which fewer calls are made, bytes.
     pub memory_limit_bytes: Option<u64>,
+    /// Whether fewer calls are made when the server answers late. Only measurements turn it off.
+    pub adaptive: bool,
     /// Time until the answer must have been given. With no more than five seconds nothing is begun.
     pub answer_within: Option<Duration>,
 }
@@ -72,6 +71,7 @@ impl Default for Options {
             stall_after: Duration::from_secs(30),
             retry_delay: Duration::from_millis(20),
             memory_limit_bytes: None,
+            adaptive: true,
             answer_within: None,
         }
     }
@@ -172,12 +172,17 @@ fn core(kernel: Kernel, options: &Options) -> Core {
     let for_workers = DESCRIPTORS_PER_WORKER * options.concurrency;
     Core {
         kernel,
-        gate: Gate::new(Controller::new(options.concurrency).limit()),
+        gate: Gate::new(
+            Controller::new(options.concurrency)
+                .learning(options.adaptive)
+                .limit(),
+        ),
         open: Arc::new(AtomicUsize::new(0)),
         kept_open_max: options
             .descriptors_max
             .min(DESCRIPTORS_MAX.saturating_sub(for_workers)),
         retry_delay: options.retry_delay,
+        concurrency: options.concurrency,
     }
 }
 
@@ -263,7 +268,7 @@ impl<S: Sweep> Watch<S> {
             answer_within: options.answer_within,
             stall_after: options.stall_after,
             memory_limit_bytes: options.memory_limit_bytes.unwrap_or(u64::MAX),
-            controller: Controller::new(options.concurrency),
+            controller: Controller::new(options.concurrency).learning(options.adaptive),
             peak_memory_bytes: 0,
             memory_backpressure_events: 0,
             completed: 0,

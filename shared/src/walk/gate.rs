@@ -106,6 +106,11 @@ impl Gate {
         }
     }
 
+    /// Whether someone waits for a turn.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.waiting.load(SeqCst) > 0
+    }
+
     /// Lets nobody through from now on; who waits is turned away.
     pub(super) fn close(&self) {
         self.closed.store(true, SeqCst);

@@ -91,7 +91,9 @@ impl Root {
                 .open(fd.as_fd(), &name, Access::Read)
                 .map_err(failed)?;
         }
-        Self::of(kernel, fd, self.path.join(relative)).map_err(failed)
+        // Joined with nothing, a path would get a slash at its end.
+        let path = self.path.join(relative).components().collect();
+        Self::of(kernel, fd, path).map_err(failed)
     }
 
     fn of(kernel: &Kernel, fd: OwnedFd, path: PathBuf) -> Result<Self, Errno> {

@@ -2,16 +2,20 @@
 
 use std::ffi::CStr;
 use std::io;
+use std::ops::ControlFlow;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Mutex;
+use std::sync::mpsc::sync_channel;
+use std::thread;
 
 use rustix::io::Errno;
 
-use super::core::{Core, is_gone};
+use super::core::{Core, TRIES_MAX, is_gone, is_transient};
 use super::dir::{Dir, Handle};
 use super::kernel::{Attributes, Call, Freshness, Kind};
 use super::lock;
 use super::report::{Sample, Tally, Totals};
+use super::worker::STACK_BYTES;
 
 /// One pass over a tree. Its methods run on many threads at once, for different directories.
 pub trait Sweep: Send + Sync + 'static {
@@ -91,6 +95,49 @@ impl<T: Tally> Visit<'_, T> {
         self.seen(result)
     }
 
+    /// Looks at each entry as it is now, and acts on it; until `act` says that it is enough.
+    ///
+    /// While few other calls are in flight, the next entry is looked at beside what is done to the one before, and no
+    /// further ahead: what `act` is told is never older than one action. The kernel lets a look and a removal in one
+    /// directory overlap, but not two removals.
+    pub fn look_at_each<I: Sync>(
+        &mut self,
+        items: &[I],
+        name: impl Fn(&I) -> &CStr + Sync,
+        mut act: impl FnMut(&mut Self, &I, Result<Attributes, Errno>) -> ControlFlow<()>,
+    ) {
+        let (core, handle, name) = (self.core, self.handle, &name);
+        thread::scope(|scope| {
+            let (tell, told) = sync_channel(0);
+            let look = move || {
+                for item in items {
+                    let seen = core.stat(handle, name(item), Freshness::Forced);
+                    if tell.send(seen).is_err() {
+                        break;
+                    }
+                }
+            };
+            if items.len() > 1 && core.has_room() {
+                // Without it, nothing is ever told, and this thread looks by itself.
+                let thread = thread::Builder::new().stack_size(STACK_BYTES);
+                let _ = thread.name("look".to_owned()).spawn_scoped(scope, look);
+            } else {
+                drop(look);
+            }
+            for item in items {
+                let seen = told
+                    .recv()
+                    .unwrap_or_else(|_| core.stat(handle, name(item), Freshness::Forced));
+                let seen = self.seen(seen);
+                if act(self, item, seen).is_break() {
+                    break;
+                }
+            }
+            // Whoever is about to tell more is turned away; the scope waits for that.
+            drop(told);
+        });
+    }
+
     /// Attributes of the directory itself.
     pub fn stat_self(&mut self) -> Result<Attributes, Errno> {
         let result = self.core.stat_open(self.handle, Freshness::Usual);
@@ -107,7 +154,14 @@ impl<T: Tally> Visit<'_, T> {
     /// when the walk was stopped meanwhile.
     pub fn stat_pinned(&self, pinned: &Pinned) -> Result<Attributes, Errno> {
         let fd = pinned.0.as_fd();
-        self.core.kernel.stat_open(fd, Freshness::Forced)
+        let mut tries = 1;
+        loop {
+            match self.core.kernel.stat_open(fd, Freshness::Forced) {
+                Err(errno) if tries < TRIES_MAX && is_transient(errno) => self.core.wait(tries),
+                seen => return seen,
+            }
+            tries += 1;
+        }
     }
 
     /// Removes a file; of each directory one at a time.

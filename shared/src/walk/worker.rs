@@ -13,6 +13,9 @@ use super::report::Totals;
 use super::sweep::{Sweep, Visit};
 use crate::batch::panic_message;
 
+/// Stack of a thread, bytes. It holds no names and no entries.
+pub(super) const STACK_BYTES: usize = 128 * 1024;
+
 /// What workers and their coordinator share.
 pub(super) struct Shared<S: Sweep> {
     pub(super) core: Core,

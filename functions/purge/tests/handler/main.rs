@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "every line here is part of a test")]
 
+mod ahead;
 mod answer;
 mod audit;
 mod clock;

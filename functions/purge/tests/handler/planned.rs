@@ -101,7 +101,7 @@ fn wide(place: &Place, directories: usize, files: usize) {
     for directory in 0..directories {
         for file in 0..files {
             let days = if file % 3 == 0 { 1 } else { 40 };
-            place.file(&format!("d{directory}/f{file}"), 10, days);
+            place.file(format!("d{directory}/f{file}"), 10, days);
         }
     }
 }
@@ -111,7 +111,7 @@ fn a_directory_of_very_many_entries_is_shared() {
     let place = Place::new(&[]);
     fs::create_dir(place.path("large")).unwrap();
     for number in 0..20_001 {
-        fs::File::create(place.path(&format!("large/{number}"))).unwrap();
+        fs::File::create(place.path(format!("large/{number}"))).unwrap();
     }
     place.file("large/sub/old", 10, 40);
     let plan = place.invoke(json!({"action": "plan", "workers": 2}));
@@ -238,13 +238,13 @@ fn an_empty_directory_that_many_were_at_goes_only_if_all_left_nothing_in_it() {
     for keeps in [false, true] {
         let place = Place::new(&[]);
         for directory in 0..9 {
-            place.file(&format!("top/d{directory}/f"), 10, 40);
+            place.file(format!("top/d{directory}/f"), 10, 40);
         }
         if keeps {
             place.file("top/d4/young", 10, 1);
         }
         for directory in 0..9 {
-            crate::support::age(&place.path(&format!("top/d{directory}")), 40);
+            crate::support::age(&place.path(format!("top/d{directory}")), 40);
         }
         crate::support::age(&place.path("top"), 40);
         let payload = json!({"action": "plan", "workers": 2, "remove_empty_dirs": true});
@@ -258,7 +258,7 @@ fn an_empty_directory_that_many_were_at_goes_only_if_all_left_nothing_in_it() {
 fn the_cap_on_empty_directories_holds_for_all_ranges_together() {
     let place = Place::new(&[]);
     for directory in 0..40 {
-        place.dir(&format!("d{directory}"), 40);
+        place.dir(format!("d{directory}"), 40);
     }
     let payload = json!({
         "action": "plan", "workers": 3, "remove_empty_dirs": true, "max_empty_dirs": 25,
@@ -318,7 +318,7 @@ fn what_nobody_will_ask_for_again_is_forgotten_and_the_audit_is_not() {
     let kept = ["resume/new", "audit/old.jsonl", "plans/new/plan"];
     let old = ["resume/old", "plans/old/plan", "idempotency/old/0"];
     for name in kept.iter().chain(&old) {
-        place.file(&format!(".sluice/{name}"), 1, 0);
+        place.file(format!(".sluice/{name}"), 1, 0);
     }
     for name in [
         "resume/old",
@@ -326,16 +326,16 @@ fn what_nobody_will_ask_for_again_is_forgotten_and_the_audit_is_not() {
         "idempotency/old",
         "audit/old.jsonl",
     ] {
-        crate::support::age(&place.path(&format!(".sluice/{name}")), 29);
+        crate::support::age(&place.path(format!(".sluice/{name}")), 29);
     }
     place.invoke(json!({"dry_run": true}));
     assert!(place.path(".sluice/resume/old").exists());
     place.invoke(json!({}));
     for name in kept {
-        assert!(place.path(&format!(".sluice/{name}")).exists(), "{name}");
+        assert!(place.path(format!(".sluice/{name}")).exists(), "{name}");
     }
     for name in old {
-        assert!(!place.path(&format!(".sluice/{name}")).exists(), "{name}");
+        assert!(!place.path(format!(".sluice/{name}")).exists(), "{name}");
     }
 }
 
