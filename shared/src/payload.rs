@@ -65,7 +65,7 @@ impl Fields {
 
     /// Any text but the empty one.
     pub fn text(&mut self, field: &str) -> Result<Option<String>, PayloadError> {
-        self.read(field, "text", |value| {
+        self.value(field, "text", |value| {
             value
                 .as_str()
                 .filter(|text| !text.is_empty())
@@ -75,7 +75,7 @@ impl Fields {
 
     /// `true` or `false`.
     pub fn flag(&mut self, field: &str) -> Result<Option<bool>, PayloadError> {
-        self.read(field, "true, false", Value::as_bool)
+        self.value(field, "true, false", Value::as_bool)
     }
 
     /// A whole number within `range`.
@@ -85,7 +85,7 @@ impl Fields {
         range: RangeInclusive<u64>,
     ) -> Result<Option<u64>, PayloadError> {
         let allowed = span(&range);
-        self.read(field, &allowed, |value| {
+        self.value(field, &allowed, |value| {
             value.as_u64().filter(|number| range.contains(number))
         })
     }
@@ -97,14 +97,14 @@ impl Fields {
         range: RangeInclusive<f64>,
     ) -> Result<Option<f64>, PayloadError> {
         let allowed = span(&range);
-        self.read(field, &allowed, |value| {
+        self.value(field, &allowed, |value| {
             value.as_f64().filter(|number| range.contains(number))
         })
     }
 
     /// A list of texts.
     pub fn texts(&mut self, field: &str) -> Result<Option<Vec<String>>, PayloadError> {
-        self.read(field, "a list of texts", |value| {
+        self.value(field, "a list of texts", |value| {
             let values = value.as_array()?.iter();
             values
                 .map(|text| text.as_str().map(str::to_owned))
@@ -112,7 +112,8 @@ impl Fields {
         })
     }
 
-    fn read<T>(
+    /// Anything that `read` understands; `allowed` says what that is.
+    pub fn value<T>(
         &mut self,
         field: &str,
         allowed: &str,

@@ -4,9 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
-use shared::walk::{Sample, Snapshot, Stamp};
+use shared::walk::{Sample, Snapshot, Stamp, Totals};
 use time::OffsetDateTime;
 
+use crate::plan_file::UnitRange;
 use crate::sweep::Mode;
 use crate::tally::Counts;
 
@@ -39,7 +40,7 @@ impl Status {
 
 /// The answer; every field is always there.
 #[derive(Clone, Debug, Serialize)]
-#[expect(missing_docs, reason = "the contract and `Counts` say what they are")]
+#[expect(missing_docs, reason = "the README and `Counts` say what they are")]
 pub struct Answer {
     pub status: Status,
     /// Why it was refused, else null.
@@ -66,6 +67,19 @@ pub struct Answer {
     pub duration_seconds: f64,
     pub concurrency_peak: usize,
     pub resume: Option<String>,
+    /// What this invocation added, for metrics.
+    #[serde(skip)]
+    pub fresh: Fresh,
+}
+
+/// What one invocation of several did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "as in `Answer`")]
+pub struct Fresh {
+    pub files_scanned: u64,
+    pub files_purged: u64,
+    pub dirs_purged: u64,
+    pub errors: u64,
 }
 
 /// What an answer is made of.
@@ -81,9 +95,9 @@ pub struct Sweep<'a> {
     pub cutoff: Stamp,
     /// What was counted.
     pub snapshot: Snapshot<Counts>,
-    /// Of earlier runs.
-    pub files_scanned_before: u64,
-    /// Of this run, all passes.
+    /// What earlier invocations counted of it.
+    pub before: Totals<Counts>,
+    /// Of this invocation, all passes.
     pub duration: Duration,
 }
 
@@ -100,9 +114,14 @@ impl Answer {
             counts.bytes_freed
         };
         let duration_seconds = sweep.duration.as_secs_f64();
-        let scanned_now = counts
-            .files_scanned
-            .saturating_sub(sweep.files_scanned_before);
+        let before = sweep.before.tally;
+        let fresh = Fresh {
+            files_scanned: counts.files_scanned.saturating_sub(before.files_scanned),
+            files_purged: counts.files_purged.saturating_sub(before.files_purged),
+            dirs_purged: counts.dirs_purged.saturating_sub(before.dirs_purged),
+            errors: totals.errors.saturating_sub(sweep.before.errors),
+        };
+        let scanned_now = fresh.files_scanned;
         let peak_memory_mb = megabytes(sweep.snapshot.peak_memory_bytes);
         Self {
             status,
@@ -129,8 +148,29 @@ impl Answer {
             duration_seconds,
             concurrency_peak: sweep.snapshot.concurrency_peak,
             resume: None,
+            fresh,
         }
     }
+}
+
+/// What a plan answers; its units are in its file.
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "the README says what they are")]
+pub struct PlanAnswer {
+    /// `planned`, or `refused` when someone else is at it or was.
+    pub status: &'static str,
+    /// Why it was refused, else null.
+    pub reason: Option<String>,
+    pub plan: String,
+    pub root: String,
+    pub dry_run: bool,
+    pub cutoff: String,
+    pub workers: usize,
+    /// Whether the ranges must be counted and checked before they may be swept.
+    pub counts_first: bool,
+    pub units: usize,
+    pub ranges: Vec<UnitRange>,
+    pub duration_seconds: f64,
 }
 
 #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53")]
@@ -148,7 +188,7 @@ fn per(number: f64, of: f64) -> f64 {
 }
 
 /// To the millisecond, UTC.
-fn rfc3339(stamp: Stamp) -> String {
+pub(crate) fn rfc3339(stamp: Stamp) -> String {
     let Ok(time) = OffsetDateTime::from_unix_timestamp(stamp.seconds) else {
         return format!("{} s since 1970", stamp.seconds);
     };

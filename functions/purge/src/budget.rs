@@ -11,7 +11,7 @@ pub struct Budget {
 
 /// What a counting pass has found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Plan {
+pub struct Found {
     /// Files seen.
     pub files_scanned: u64,
     /// Files that are due.
@@ -58,13 +58,13 @@ impl Budget {
         self.max_deletes.is_some() || self.max_delete_fraction < 1.0
     }
 
-    /// `Ok` when the plan stays within. Reaching a limit is within.
-    pub fn check(&self, plan: Plan) -> Result<(), Excess> {
-        let Plan {
+    /// `Ok` when what was found stays within. Reaching a limit is within.
+    pub fn check(&self, found: Found) -> Result<(), Excess> {
+        let Found {
             files_scanned,
             files_to_purge,
             errors,
-        } = plan;
+        } = found;
         if !self.is_limited() {
             return Ok(());
         }
@@ -100,18 +100,18 @@ fn share(part: u64, whole: u64) -> f64 {
 mod tests {
     use super::*;
 
-    fn check(max_deletes: Option<u64>, max_delete_fraction: f64, plan: [u64; 3]) -> bool {
+    fn check(max_deletes: Option<u64>, max_delete_fraction: f64, found: [u64; 3]) -> bool {
         let budget = Budget {
             max_deletes,
             max_delete_fraction,
         };
-        let [files_scanned, files_to_purge, errors] = plan;
-        let plan = Plan {
+        let [files_scanned, files_to_purge, errors] = found;
+        let found = Found {
             files_scanned,
             files_to_purge,
             errors,
         };
-        budget.check(plan).is_ok()
+        budget.check(found).is_ok()
     }
 
     #[test]
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_while_counting_voids_the_plan() {
+    fn an_error_while_counting_voids_the_count() {
         assert!(!check(Some(10), 1.0, [100, 0, 1]) && !check(None, 0.5, [100, 0, 1]));
     }
 }

@@ -1,5 +1,6 @@
 //! Why there was no sweep.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use shared::Retryable;
@@ -30,6 +31,42 @@ pub enum PurgeError {
     /// Whether someone else sweeps is not known.
     #[error(transparent)]
     Lease(#[from] IdempotencyError),
+    /// A file of a plan cannot be read, written or understood.
+    #[error("plan file {name}")]
+    PlanFile {
+        /// Below `.sluice/plans/`.
+        name: String,
+        /// What is wrong with it.
+        source: std::io::Error,
+    },
+    /// The settings no longer allow what was planned.
+    #[error("plan {plan}: the settings have changed since, make a new one")]
+    PlanOutdated {
+        /// Its name.
+        plan: String,
+    },
+    /// Not every part of the plan is done.
+    #[error(
+        "plan {plan}: {missing} of {ranges} ranges are not done, the first is units {from} to {to}"
+    )]
+    PlanUnfinished {
+        /// Its name.
+        plan: String,
+        /// How many.
+        missing: usize,
+        /// Of how many.
+        ranges: usize,
+        /// The first one's first unit.
+        from: usize,
+        /// And the one after its last.
+        to: usize,
+    },
+    /// There is a budget, and nobody has seen whether it holds.
+    #[error("plan {plan}: its budget must be checked before anything goes, and must hold")]
+    PlanUnchecked {
+        /// Its name.
+        plan: String,
+    },
     /// The walk did not begin.
     #[error(transparent)]
     Walk(#[from] WalkError),
@@ -47,6 +84,10 @@ impl PurgeError {
             Self::Root(_) | Self::SystemRoot { .. } => "BadRoot",
             Self::Token(_) | Self::Walk(WalkError::Token(_)) => "BadToken",
             Self::Lease(_) => "NoLease",
+            Self::PlanFile { .. } => "PlanFile",
+            Self::PlanOutdated { .. } => "PlanOutdated",
+            Self::PlanUnfinished { .. } => "PlanUnfinished",
+            Self::PlanUnchecked { .. } => "PlanUnchecked",
             Self::Walk(WalkError::Spawn(_)) => "NoThreads",
             Self::Lost(_) => "Lost",
         }
@@ -56,9 +97,13 @@ impl PurgeError {
 impl Retryable for PurgeError {
     fn is_retryable(&self) -> bool {
         match self {
-            Self::BadPayload(_) | Self::SystemRoot { .. } | Self::Walk(WalkError::Token(_)) => {
-                false
-            }
+            Self::BadPayload(_)
+            | Self::SystemRoot { .. }
+            | Self::PlanOutdated { .. }
+            | Self::PlanUnfinished { .. }
+            | Self::PlanUnchecked { .. }
+            | Self::Walk(WalkError::Token(_)) => false,
+            Self::PlanFile { source, .. } => source.kind() != ErrorKind::NotFound,
             Self::Root(error) => matches!(error, RootError::Open { .. }),
             Self::Lease(error) => error.is_retryable(),
             Self::Token(error) => matches!(error, TokenError::File { .. }),

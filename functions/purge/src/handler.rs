@@ -7,15 +7,17 @@ use lambda_runtime::{Context, Diagnostic, LambdaEvent};
 use serde_json::{Value, json};
 use shared::deadline::Deadline;
 use shared::telemetry::{Metric, Telemetry, error_chain};
-use shared::walk::{Kernel, Sample};
+use shared::walk::{Kernel, Root, Sample};
 use tracing::Span;
 
-use crate::answer::{Answer, Status};
+use crate::answer::{Answer, PlanAnswer, Status};
 use crate::config::Config;
 use crate::error::PurgeError;
-use crate::job::{Job, Kernels};
-use crate::lease::{Held, Turn};
+use crate::job::{IN_PROGRESS, Invocation, Job, Kernels};
+use crate::lease::{Held, Leases, Turn};
+use crate::planned::{self, Planned};
 use crate::request::Request;
+use crate::task::{Step, Task};
 
 /// Everything that lives as long as the process.
 pub struct App {
@@ -73,6 +75,10 @@ impl App {
                 tracing::info!(outcome = "duplicate", "invocation");
                 Ok(answer)
             }
+            Ok(Done::Planned(answer)) => {
+                report_plan(&answer);
+                Ok(json!(answer))
+            }
             Err(error) => {
                 tracing::error!(error = error_chain(&error), "invocation failed");
                 Err(error)
@@ -87,7 +93,7 @@ impl App {
         now: SystemTime,
     ) -> Result<Done, PurgeError> {
         let deadline = Deadline::from_epoch_ms(context.deadline);
-        let job = Arc::new(Job {
+        let at = Invocation {
             began: Instant::now(),
             time: deadline.remaining(now),
             now,
@@ -95,22 +101,15 @@ impl App {
             audit: self.config.audit,
             request_id: context.request_id.clone(),
             kernel: Arc::clone(&self.kernel),
-            request: Request::parse(payload, &self.config)?,
-        });
-        let (root, leases) = blocking(&job, Job::open).await?;
-        let Some(leases) = leases else {
-            return Ok(Done::now(blocking(&job, move |job| job.run(&root)).await?));
         };
-        match leases.take(&job.asked(&root), deadline, now).await? {
-            Turn::InProgress => Ok(Done::now(job.in_progress(&root))),
-            Turn::DoneBefore(mut answer) => {
-                answer["reason"] = json!(DONE_BEFORE);
-                Ok(Done::Before(answer))
-            }
-            Turn::Sweep(held) => {
-                let swept = blocking(&job, move |job| job.run(&root)).await;
-                end(*held, &swept).await;
-                swept.map(Done::now)
+        match Task::parse(payload, &self.config)? {
+            Task::Sweep(request) => sweep(Job { at, request }, deadline).await,
+            Task::Plan { request, workers } => plan(Job { at, request }, workers, deadline).await,
+            Task::Step(place, step) => {
+                let config = self.config.clone();
+                let options = move |options| Ok(Request::parse(options, &config)?);
+                let planned = blocking(move || Planned::open(&at, &place, options)).await?;
+                do_step(planned, step, deadline).await
             }
         }
     }
@@ -137,20 +136,36 @@ impl App {
             "invocation"
         );
         self.telemetry.metrics(&[
-            Metric::count("FilesScanned", answer.files_scanned),
-            Metric::count("FilesPurged", answer.files_purged),
-            Metric::count("DirsPurged", answer.dirs_purged),
-            Metric::count("PurgeErrors", answer.errors),
+            Metric::count("FilesScanned", answer.fresh.files_scanned),
+            Metric::count("FilesPurged", answer.fresh.files_purged),
+            Metric::count("DirsPurged", answer.fresh.dirs_purged),
+            Metric::count("PurgeErrors", answer.fresh.errors),
         ]);
     }
 }
 
+fn report_plan(answer: &PlanAnswer) {
+    if let Some(reason) = &answer.reason {
+        tracing::warn!(reason, "refused");
+    }
+    tracing::info!(
+        outcome = answer.status,
+        plan = answer.plan,
+        dry_run = answer.dry_run,
+        units = answer.units,
+        ranges = answer.ranges.len(),
+        "invocation"
+    );
+}
+
 /// What an invocation came to.
 enum Done {
-    /// A sweep, or its refusal.
+    /// A sweep or a part of one, or its refusal.
     Now(Box<Answer>),
-    /// The answer of the sweep that this one repeats.
+    /// The answer of what this one repeats.
     Before(Value),
+    /// A plan, or its refusal.
+    Planned(PlanAnswer),
 }
 
 impl Done {
@@ -162,27 +177,103 @@ impl Done {
 /// What an answer says that is an earlier one's.
 const DONE_BEFORE: &str = "this schedule's sweep was done before; this is its answer";
 
+/// What a plan's answer says then: whoever made it first goes by it.
+const PLANNED_BEFORE: &str = "this schedule's plan was made before";
+
+async fn sweep(job: Job, deadline: Deadline) -> Result<Done, PurgeError> {
+    let (now, job) = (job.at.now, Arc::new(job));
+    let opening = Arc::clone(&job);
+    let (root, leases) = blocking(move || opening.open()).await?;
+    let running = Arc::clone(&job);
+    let Some(leases) = leases else {
+        return blocking(move || running.run(&root)).await.map(Done::now);
+    };
+    match leases.take(&job.asked(&root), deadline, now).await? {
+        Turn::InProgress => Ok(Done::now(job.in_progress(&root))),
+        Turn::DoneBefore(mut answer) => {
+            answer["reason"] = json!(DONE_BEFORE);
+            Ok(Done::Before(answer))
+        }
+        Turn::Sweep(held) => {
+            let swept = blocking(move || running.run(&root)).await;
+            match &swept {
+                Ok(answer) => end(*held, answer.status, json!(answer)).await,
+                Err(_) => end(*held, Status::Incomplete, Value::Null).await,
+            }
+            swept.map(Done::now)
+        }
+    }
+}
+
+async fn plan(job: Job, workers: usize, deadline: Deadline) -> Result<Done, PurgeError> {
+    let (now, job) = (job.at.now, Arc::new(job));
+    let opening = Arc::clone(&job);
+    let (root, leases) = blocking(move || opening.open()).await?;
+    let planning = Arc::clone(&job);
+    let Some(leases) = leases else {
+        let made = blocking(move || planned::make(&planning, &root, workers)).await;
+        return made.map(Done::Planned);
+    };
+    let refused = |root: &Root, reason: &str| PlanAnswer {
+        reason: Some(reason.to_owned()),
+        ..planned::not_planned(&job, root, workers)
+    };
+    match leases.take(&job.asked(&root), deadline, now).await? {
+        Turn::InProgress => Ok(Done::Planned(refused(&root, IN_PROGRESS))),
+        Turn::DoneBefore(_) => Ok(Done::Planned(refused(&root, PLANNED_BEFORE))),
+        Turn::Sweep(held) => {
+            let made = blocking(move || planned::make(&planning, &root, workers)).await;
+            match &made {
+                Ok(answer) => end(*held, Status::Complete, json!(answer)).await,
+                Err(_) => end(*held, Status::Incomplete, Value::Null).await,
+            }
+            made.map(Done::Planned)
+        }
+    }
+}
+
+async fn do_step(
+    planned: Arc<Planned>,
+    step: Step,
+    deadline: Deadline,
+) -> Result<Done, PurgeError> {
+    let now = planned.job.at.now;
+    if let Some(answer) = planned.done(&step)? {
+        return Ok(Done::Before(answer));
+    }
+    let leases = Leases::open(&planned.kernel, &planned.root)?;
+    let Some(held) = leases.take_step(&planned.key(&step), deadline, now).await? else {
+        return Ok(Done::now(planned.in_progress(&step)));
+    };
+    // Whoever had it until now may have done it.
+    let done = match planned.done(&step)? {
+        Some(answer) => Ok(Done::Before(answer)),
+        None => blocking(move || planned.run(&step)).await.map(Done::now),
+    };
+    let stalled = matches!(&done, Ok(Done::Now(answer)) if answer.status == Status::Stalled);
+    if !stalled && let Err(error) = held.end(SystemTime::now()).await {
+        tracing::warn!(error = error_chain(&error), "lease not ended");
+    }
+    done
+}
+
 /// Work on a thread that may block, as part of the invocation.
 async fn blocking<T: Send + 'static>(
-    job: &Arc<Job>,
-    work: impl FnOnce(&Job) -> Result<T, PurgeError> + Send + 'static,
+    work: impl FnOnce() -> Result<T, PurgeError> + Send + 'static,
 ) -> Result<T, PurgeError> {
-    let (job, span) = (Arc::clone(job), Span::current());
-    tokio::task::spawn_blocking(move || span.in_scope(|| work(&job)))
+    let span = Span::current();
+    tokio::task::spawn_blocking(move || span.in_scope(work))
         .await
         .map_err(PurgeError::Lost)?
 }
 
 /// Frees the root, unless calls are still under way that nobody waits for: then it is free at the deadline. That it
 /// could not be freed makes the sweep no less done.
-async fn end(held: Held<'_>, swept: &Result<Answer, PurgeError>) {
-    let for_duplicates = match swept {
-        Ok(answer) => match answer.status {
-            Status::Complete | Status::Refused => Some(json!(answer)),
-            Status::Incomplete => None,
-            Status::Stalled => return,
-        },
-        Err(_) => None,
+async fn end(held: Held<'_>, status: Status, answer: Value) {
+    let for_duplicates = match status {
+        Status::Complete | Status::Refused => Some(answer),
+        Status::Incomplete => None,
+        Status::Stalled => return,
     };
     if let Err(error) = held.end(for_duplicates, SystemTime::now()).await {
         tracing::warn!(error = error_chain(&error), "lease not ended");

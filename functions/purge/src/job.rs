@@ -1,36 +1,39 @@
 //! One sweep from its root to its answer: counts first where there is a budget.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 use shared::walk::{
-    End, Kernel, Options, Outcome, Progress, Root, Snapshot, Token, Walk, get_token, put_token, run,
+    End, Kernel, Options, Outcome, Progress, Root, Snapshot, Token, Totals, Walk, get_token,
+    put_token, run,
 };
 
 use crate::answer::{Answer, Status, Sweep};
 use crate::audit::Audit;
-use crate::budget::{Excess, Plan};
+use crate::budget::{Excess, Found};
 use crate::error::PurgeError;
 use crate::lease::{Asked, Leases};
 use crate::place::is_system;
+use crate::plan_file::Pass;
 use crate::request::Request;
 use crate::retention::Retention;
-use crate::sweep::{Mode, Purge};
+use crate::sweep::{EmptyDirs, Mode, Purge};
 use crate::tally::Counts;
 
 /// Between two lines about how far it is.
 const PROGRESS_EVERY: Duration = Duration::from_secs(30);
 
 /// What an answer says that is no sweep's.
-const IN_PROGRESS: &str = "another sweep of this root is in progress";
+pub(crate) const IN_PROGRESS: &str = "another sweep of this root is in progress";
 
 /// Makes a kernel for each pass.
 pub(crate) type Kernels = Arc<dyn Fn() -> Kernel + Send + Sync>;
 
-/// One invocation's work, on a thread that may block.
-pub(crate) struct Job {
+/// What every invocation has.
+#[derive(Clone)]
+pub(crate) struct Invocation {
     pub(crate) began: Instant,
     pub(crate) time: Duration,
     pub(crate) now: SystemTime,
@@ -38,66 +41,108 @@ pub(crate) struct Job {
     pub(crate) audit: bool,
     pub(crate) request_id: String,
     pub(crate) kernel: Kernels,
+}
+
+/// One invocation's work, on a thread that may block.
+pub(crate) struct Job {
+    pub(crate) at: Invocation,
     pub(crate) request: Request,
 }
 
-/// Which of the two passes of a sweep with a budget.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Pass {
-    /// Counts what is due; removes nothing.
-    Count,
-    /// Does what was asked for.
-    Sweep,
+/// A walk of a job.
+pub(crate) struct Stage {
+    /// What its token says: only the same walk with the same options goes on with it.
+    pub(crate) name: String,
+    /// Which of the invocation's walks that remove something, for the name of its audit file.
+    pub(crate) part: usize,
+    pub(crate) mode: Mode,
+    pub(crate) empty_dirs: EmptyDirs,
+    pub(crate) began_at_ms: u64,
+    pub(crate) resume: Option<Token<Counts>>,
+}
+
+/// What an answer is about.
+pub(crate) struct Ended {
+    pub(crate) outcome: Outcome<Counts>,
+    pub(crate) began_at_ms: u64,
+    pub(crate) only_counted: bool,
+    pub(crate) excess: Option<Excess>,
+    /// Of earlier invocations.
+    pub(crate) before: Totals<Counts>,
+    pub(crate) duration: Duration,
+    pub(crate) resume: Option<String>,
+}
+
+impl Invocation {
+    pub(crate) fn root(&self, path: &Path) -> Result<Root, PurgeError> {
+        let kernel = (self.kernel)();
+        let root = Root::open(&kernel, &self.outer)?.below(&kernel, path)?;
+        let resolved = root.resolved()?;
+        if is_system(&resolved) {
+            return Err(PurgeError::SystemRoot {
+                path: path.to_owned(),
+                resolved,
+            });
+        }
+        Ok(root)
+    }
+
+    pub(crate) fn now_ms(&self) -> u64 {
+        let since = self.now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
 }
 
 impl Job {
     pub(crate) fn run(&self, root: &Root) -> Result<Answer, PurgeError> {
-        let kernel = (self.kernel)();
+        let kernel = (self.at.kernel)();
         let mut resume: Option<Token<Counts>> = match &self.request.resume {
             Some(token) => Some(Token::decode(&get_token(&kernel, root, token)?)?),
             None => None,
         };
-        let ends = Ends {
-            job: self,
-            kernel: &kernel,
-            root,
-            files_scanned_before: resume
-                .as_ref()
-                .map_or(0, |token| token.totals.tally.files_scanned),
-            began_at_ms: resume
-                .as_ref()
-                .map_or_else(|| epoch_ms(self.now), |token| token.began_at_ms),
+        let totals = |token: &Token<Counts>| token.totals.clone();
+        let before = resume.as_ref().map(totals).unwrap_or_default();
+        let began_at_ms = resume
+            .as_ref()
+            .map_or_else(|| self.at.now_ms(), |token| token.began_at_ms);
+        let end = |outcome: Outcome<Counts>, only_counted, excess| {
+            let resume = match &outcome.resume {
+                Some(token) => Some(put_token(&kernel, root, token.encode()?)?),
+                None => None,
+            };
+            let ended = Ended {
+                outcome,
+                began_at_ms,
+                only_counted,
+                excess,
+                before,
+                duration: self.at.began.elapsed(),
+                resume,
+            };
+            Ok(self.answer(root, ended))
         };
         let removes = self.request.mode == Mode::Remove;
         let is_counted = resume
             .as_ref()
-            .is_some_and(|token| token.job == self.name(Pass::Sweep));
+            .is_some_and(|token| token.job == self.name(Pass::Sweep.label()));
         if removes && self.request.budget.is_limited() && !is_counted {
-            let counted = self.walk(root, Pass::Count, ends.began_at_ms, resume.take())?;
+            let counted = self.pass(root, Pass::Count, began_at_ms, resume.take())?;
             let excess = self.check(&counted).err();
             if counted.end != End::Complete || excess.is_some() {
-                return ends.answer(counted, Pass::Count, excess);
+                return end(counted, true, excess);
             }
         }
-        let swept = self.walk(root, Pass::Sweep, ends.began_at_ms, resume)?;
+        let swept = self.pass(root, Pass::Sweep, began_at_ms, resume)?;
         let excess = self.check(&swept).err().filter(|_| !removes);
-        ends.answer(swept, Pass::Sweep, excess)
+        end(swept, false, excess)
     }
 
     /// The root, and who else is at it. A dry run is in nobody's way, and leaves nothing behind.
     pub(crate) fn open(&self) -> Result<(Root, Option<Leases>), PurgeError> {
-        let kernel = (self.kernel)();
-        let root = Root::open(&kernel, &self.outer)?.below(&kernel, &self.request.root)?;
-        let resolved = root.resolved()?;
-        if is_system(&resolved) {
-            return Err(PurgeError::SystemRoot {
-                path: self.request.root.clone(),
-                resolved,
-            });
-        }
+        let root = self.at.root(&self.request.root)?;
         let leases = match self.request.mode {
             Mode::DryRun => None,
-            Mode::Remove => Some(Leases::open(&kernel, &root)?),
+            Mode::Remove => Some(Leases::open(&(self.at.kernel)(), &root)?),
         };
         Ok((root, leases))
     }
@@ -117,91 +162,115 @@ impl Job {
         }
     }
 
+    /// Nothing was done, since someone else is at it.
     pub(crate) fn in_progress(&self, root: &Root) -> Answer {
-        let sweep = Sweep {
-            root: root.path(),
-            mode: self.request.mode,
+        let ended = Ended {
+            outcome: Outcome {
+                end: End::Incomplete,
+                snapshot: Snapshot::default(),
+                resume: None,
+            },
+            began_at_ms: self.at.now_ms(),
             only_counted: true,
-            cutoff: self.retention(epoch_ms(self.now)).cutoff,
-            snapshot: Snapshot::default(),
-            files_scanned_before: 0,
-            duration: self.began.elapsed(),
+            excess: None,
+            before: Totals::default(),
+            duration: self.at.began.elapsed(),
+            resume: self.request.resume.clone(),
         };
         Answer {
+            status: Status::Refused,
             reason: Some(IN_PROGRESS.to_owned()),
-            resume: self.request.resume.clone(),
-            ..Answer::new(Status::Refused, sweep)
+            ..self.answer(root, ended)
         }
     }
 
-    /// Where the removals of a pass are written down.
-    fn audit(
-        &self,
-        root: &Root,
-        mode: Mode,
-        retention: Retention,
-    ) -> Result<Option<Audit>, PurgeError> {
-        if !self.audit || mode == Mode::DryRun {
-            return Ok(None);
-        }
-        let name = format!("{}-{}", epoch_ms(self.now), self.request_id);
+    /// Where the removals of a walk are written down.
+    fn audit(&self, root: &Root, part: usize, retention: Retention) -> Result<Audit, PurgeError> {
+        let name = format!("{}-{}-{part}", self.at.now_ms(), self.at.request_id);
         let sweep = json!({
             "event": "sweep",
             "root": root.path().to_string_lossy(),
             "cutoff": retention.cutoff.seconds,
-            "request_id": self.request_id,
+            "request_id": self.at.request_id,
         });
-        Ok(Some(Audit::begin(&(self.kernel)(), root, &name, &sweep)?))
+        Ok(Audit::begin(&(self.at.kernel)(), root, &name, &sweep)?)
     }
 
-    /// What a token of this pass says: only the same sweep of the same options goes on with it.
-    fn name(&self, pass: Pass) -> String {
-        let pass = match pass {
-            Pass::Count => "count",
-            Pass::Sweep => "sweep",
-        };
+    pub(crate) fn name(&self, pass: &str) -> String {
         format!("purge/{pass}/{}", self.request.options_hash)
     }
 
-    fn retention(&self, began_at_ms: u64) -> Retention {
+    pub(crate) fn retention(&self, began_at_ms: u64) -> Retention {
         Retention::new(self.request.age_by, self.request.max_age_days, began_at_ms)
     }
 
-    fn walk(
+    fn pass(
         &self,
         root: &Root,
         pass: Pass,
         began_at_ms: u64,
         resume: Option<Token<Counts>>,
     ) -> Result<Outcome<Counts>, PurgeError> {
+        let gone = |token: &Token<Counts>| token.totals.tally.dirs_to_purge;
+        let stage = Stage {
+            name: self.name(pass.label()),
+            part: 0,
+            mode: self.mode(pass),
+            empty_dirs: self.empty_dirs_after(resume.as_ref().map_or(0, gone)),
+            began_at_ms,
+            resume,
+        };
+        self.walk(root, stage)
+    }
+
+    /// Whether a pass removes anything.
+    pub(crate) const fn mode(&self, pass: Pass) -> Mode {
+        match pass {
+            Pass::Count => Mode::DryRun,
+            Pass::Sweep => self.request.mode,
+        }
+    }
+
+    /// What the cap leaves when so many are gone.
+    pub(crate) fn empty_dirs_after(&self, gone: u64) -> EmptyDirs {
+        let max = self.request.empty_dirs_max;
+        EmptyDirs::at_most(max.map(|max| max.saturating_sub(gone)))
+    }
+
+    pub(crate) fn walk(&self, root: &Root, stage: Stage) -> Result<Outcome<Counts>, PurgeError> {
+        let Stage {
+            name,
+            part,
+            mode,
+            empty_dirs,
+            began_at_ms,
+            resume,
+        } = stage;
         let request = &self.request;
-        let gone = resume
-            .as_ref()
-            .map_or(0, |token| token.totals.tally.dirs_to_purge);
         let linked = resume
             .as_ref()
             .map(|token| token.totals.tally.linked.clone())
             .unwrap_or_default();
-        let mode = match pass {
-            Pass::Count => Mode::DryRun,
-            Pass::Sweep => request.mode,
-        };
         let retention = self.retention(began_at_ms);
-        let empty_dirs_max = request.empty_dirs_max.map(|max| max.saturating_sub(gone));
-        let sweep = Purge::new(retention, request.patterns.clone(), mode, empty_dirs_max)
-            .audited(self.audit(root, mode, retention)?)
+        let audit = if self.at.audit && mode == Mode::Remove {
+            Some(self.audit(root, part, retention)?)
+        } else {
+            None
+        };
+        let sweep = Purge::new(retention, request.patterns.clone(), mode, empty_dirs)
+            .audited(audit)
             .after(linked);
         let walk = Walk {
             root: root.open_again()?,
-            kernel: (self.kernel)(),
+            kernel: (self.at.kernel)(),
             sweep: Arc::new(sweep),
-            job: self.name(pass),
+            job: name,
             began_at_ms,
             resume,
             options: Options {
                 concurrency: request.concurrency,
                 memory_limit_bytes: Some(request.memory_limit_mb * 1024 * 1024),
-                answer_within: Some(self.time.saturating_sub(self.began.elapsed())),
+                answer_within: Some(self.at.time.saturating_sub(self.at.began.elapsed())),
                 ..Options::default()
             },
         };
@@ -210,64 +279,42 @@ impl Job {
 
     /// Whether what was found is too much; not known before all was seen.
     fn check(&self, counted: &Outcome<Counts>) -> Result<(), Excess> {
-        if counted.end != End::Complete {
-            return Ok(());
+        match counted.end {
+            End::Complete => self.check_totals(&counted.snapshot.totals),
+            End::Incomplete | End::Stalled => Ok(()),
         }
-        let totals = &counted.snapshot.totals;
-        self.request.budget.check(Plan {
+    }
+
+    pub(crate) fn check_totals(&self, totals: &Totals<Counts>) -> Result<(), Excess> {
+        self.request.budget.check(Found {
             files_scanned: totals.tally.files_scanned,
             files_to_purge: totals.tally.files_to_purge,
             errors: totals.errors,
         })
     }
-}
 
-/// What every end of a job needs.
-struct Ends<'a> {
-    job: &'a Job,
-    kernel: &'a Kernel,
-    root: &'a Root,
-    files_scanned_before: u64,
-    began_at_ms: u64,
-}
-
-impl Ends<'_> {
-    fn answer(
-        &self,
-        outcome: Outcome<Counts>,
-        pass: Pass,
-        excess: Option<Excess>,
-    ) -> Result<Answer, PurgeError> {
-        let status = match (outcome.end, &excess) {
+    pub(crate) fn answer(&self, root: &Root, ended: Ended) -> Answer {
+        let status = match (ended.outcome.end, &ended.excess) {
             (_, Some(_)) => Status::Refused,
             (End::Complete, None) => Status::Complete,
             (End::Incomplete, None) => Status::Incomplete,
             (End::Stalled, None) => Status::Stalled,
         };
-        let resume = match outcome.resume {
-            Some(token) => Some(put_token(self.kernel, self.root, token.encode()?)?),
-            None => None,
-        };
-        let mode = self.job.request.mode;
+        let mode = self.request.mode;
         let sweep = Sweep {
-            root: self.root.path(),
+            root: root.path(),
             mode,
-            only_counted: mode == Mode::Remove && pass == Pass::Count,
-            cutoff: self.job.retention(self.began_at_ms).cutoff,
-            snapshot: outcome.snapshot,
-            files_scanned_before: self.files_scanned_before,
-            duration: self.job.began.elapsed(),
+            only_counted: mode == Mode::Remove && ended.only_counted,
+            cutoff: self.retention(ended.began_at_ms).cutoff,
+            snapshot: ended.outcome.snapshot,
+            before: ended.before,
+            duration: ended.duration,
         };
         let mut answer = Answer::new(status, sweep);
-        answer.reason = excess.map(|excess| excess.to_string());
-        answer.resume = resume;
-        Ok(answer)
+        answer.reason = ended.excess.map(|excess| excess.to_string());
+        answer.resume = ended.resume;
+        answer
     }
-}
-
-fn epoch_ms(now: SystemTime) -> u64 {
-    let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn progress_lines() -> impl FnMut(&Progress<'_, Purge>) {

@@ -87,6 +87,20 @@ impl Leases {
         }
     }
 
+    /// Takes one step of a plan, until `deadline`; `None` while someone else has it.
+    pub async fn take_step(
+        &self,
+        key: &str,
+        deadline: Deadline,
+        now: SystemTime,
+    ) -> Result<Option<StepHeld<'_>>, IdempotencyError> {
+        match self.begin(key, "", deadline, now).await? {
+            Some(Begin::Run(lease)) => Ok(Some(StepHeld(lease))),
+            // A step's own record is never completed: what came of it is in a file of the plan.
+            Some(Begin::Replay(_)) | None => Ok(None),
+        }
+    }
+
     async fn begin(
         &self,
         key: &str,
@@ -99,6 +113,16 @@ impl Leases {
             Err(IdempotencyError::AlreadyInProgress { .. }) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// The right to do one step of a plan. Dropped, it holds until the deadline.
+pub struct StepHeld<'a>(Lease<'a, FileStore>);
+
+impl StepHeld<'_> {
+    /// Frees it.
+    pub async fn end(self, now: SystemTime) -> Result<(), IdempotencyError> {
+        self.0.release(now).await
     }
 }
 

@@ -38,14 +38,20 @@ pub struct Request {
     pub resume: Option<String>,
     /// `time`, as a schedule sets it.
     pub scheduled_at: Option<String>,
-    /// Stands for everything that decides what goes: a token of other options is refused.
+    /// Everything that decides what goes, as a payload would say it.
+    pub options: Value,
+    /// Stands for them: a token of other options is refused.
     pub options_hash: String,
 }
 
 impl Request {
     /// Reads a payload; unknown fields are mistakes, those of a schedule are not.
     pub fn parse(payload: Value, config: &Config) -> Result<Self, PayloadError> {
-        let mut fields = Fields::new(payload)?;
+        Self::read(Fields::new(payload)?, config)
+    }
+
+    /// The same from what is left of a payload.
+    pub fn read(mut fields: Fields, config: &Config) -> Result<Self, PayloadError> {
         let (defaults, bounds) = (&config.defaults, &config.bounds);
         let max_age_days = max_age_days(&mut fields, config)?;
         let age_by = age_by(&mut fields)?.unwrap_or(defaults.age_by);
@@ -58,22 +64,23 @@ impl Request {
         };
         let empty_dirs_max = empty_dirs_max(&mut fields, config)?;
         let budget = budget(&mut fields, bounds.budget)?;
-        let options = json!([
-            max_age_days,
-            age_by,
-            dry_run,
-            include,
-            exclude,
-            empty_dirs_max,
-            budget.max_deletes,
-            budget.max_delete_fraction,
-        ]);
+        let root = fields.text("root")?;
+        let options = json!({
+            "root": root,
+            "max_age_days": max_age_days,
+            "age_by": age_by,
+            "dry_run": dry_run,
+            "include": include,
+            "exclude": exclude,
+            "remove_empty_dirs": empty_dirs_max.is_some(),
+            "max_empty_dirs": empty_dirs_max,
+            "max_deletes": budget.max_deletes,
+            "max_delete_fraction": budget.max_delete_fraction,
+        });
         let concurrency = fields.whole("concurrency", 1..=CONCURRENCY_MAX as u64)?;
         let concurrency = concurrency.and_then(|number| usize::try_from(number).ok());
         let request = Self {
-            root: fields
-                .text("root")?
-                .map_or_else(|| bounds.root.clone(), PathBuf::from),
+            root: root.map_or_else(|| bounds.root.clone(), PathBuf::from),
             max_age_days,
             age_by,
             mode: if dry_run { Mode::DryRun } else { Mode::Remove },
@@ -88,6 +95,7 @@ impl Request {
             resume: fields.text("resume")?,
             scheduled_at: fields.text("time")?,
             options_hash: hashed(&options),
+            options,
         };
         fields.finish()?;
         Ok(request)

@@ -2,12 +2,13 @@
 
 use std::ffi::{CStr, CString};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 use shared::walk::{Attributes, Call, Entry, Errno, Freshness, Kind, Left, Removal, Sweep, Visit};
 
 use crate::audit::{self, Audit};
+use crate::notes::Notes;
 use crate::patterns::Patterns;
 use crate::retention::Retention;
 use crate::tally::{Counts, Linked};
@@ -27,14 +28,32 @@ pub enum Mode {
     Remove,
 }
 
+/// What happens to directories that are empty, or become so.
+#[derive(Debug)]
+pub enum EmptyDirs {
+    /// Nothing.
+    Stay,
+    /// So many of them still go.
+    Go(AtomicU64),
+    /// They are written down for a pass of their own, when others are at the same tree.
+    Noted(Arc<Notes>),
+}
+
+impl EmptyDirs {
+    /// `None` is none at all.
+    #[must_use]
+    pub fn at_most(max: Option<u64>) -> Self {
+        max.map_or(Self::Stay, |max| Self::Go(max.into()))
+    }
+}
+
 /// One sweep.
 #[derive(Debug)]
 pub struct Purge {
     retention: Retention,
     patterns: Patterns,
     mode: Mode,
-    /// Empty directories that may still go; `None`: they are left alone.
-    empty_dirs_left: Option<AtomicU64>,
+    empty_dirs: EmptyDirs,
     /// Where removals are written down, if they are.
     audit: Option<Audit>,
     /// Files that lost a name. Held by whoever removes one of several names: only one of them is the last.
@@ -42,19 +61,19 @@ pub struct Purge {
 }
 
 impl Purge {
-    /// `empty_dirs_max`: how many empty directories may go, `None` for leaving them alone.
+    /// Neither audited nor going on with anything.
     #[must_use]
     pub fn new(
         retention: Retention,
         patterns: Patterns,
         mode: Mode,
-        empty_dirs_max: Option<u64>,
+        empty_dirs: EmptyDirs,
     ) -> Self {
         Self {
             retention,
             patterns,
             mode,
-            empty_dirs_left: empty_dirs_max.map(AtomicU64::new),
+            empty_dirs,
             audit: None,
             linked: Mutex::default(),
         }
@@ -229,14 +248,16 @@ impl Purge {
     /// Takes one of the directories that may go.
     fn may_leave(&self) -> bool {
         let take = |left: u64| left.checked_sub(1);
-        self.empty_dirs_left.as_ref().is_some_and(|left| {
-            left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
-                .is_ok()
-        })
+        match &self.empty_dirs {
+            EmptyDirs::Go(left) => left
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+                .is_ok(),
+            EmptyDirs::Stay | EmptyDirs::Noted(_) => false,
+        }
     }
 
     fn give_back(&self) {
-        if let Some(left) = &self.empty_dirs_left {
+        if let EmptyDirs::Go(left) = &self.empty_dirs {
             left.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -273,7 +294,7 @@ impl Sweep for Purge {
     type Batch = Vec<Due>;
 
     fn enter(&self, visit: &mut Visit<'_, Counts>) -> bool {
-        if self.empty_dirs_left.is_none() || !self.selects(visit, None) {
+        if matches!(self.empty_dirs, EmptyDirs::Stay) || !self.selects(visit, None) {
             return false;
         }
         match visit.stat_self() {
@@ -324,7 +345,16 @@ impl Sweep for Purge {
     }
 
     fn leave(&self, left: &mut Left<'_, Counts>) -> bool {
-        if left.is_root() || !self.may_leave() {
+        if left.is_root() {
+            return false;
+        }
+        if let EmptyDirs::Noted(notes) = &self.empty_dirs {
+            let noted = notes.write(&left.path());
+            return noted
+                .inspect_err(|errno| left.failed(Call::Note, *errno))
+                .is_ok();
+        }
+        if !self.may_leave() {
             return false;
         }
         let removal = match self.mode {

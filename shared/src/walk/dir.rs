@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use sha2::{Digest, Sha256};
 
 use super::lock;
+use super::scope::Scope;
 
 /// Stands for a child's name in the set of children that were handed on.
 pub(super) type NameHash = [u8; 16];
@@ -70,6 +71,8 @@ pub(super) struct Progress {
 pub(super) struct Dir {
     parent: Option<Arc<Self>>,
     name: Box<CStr>,
+    /// Which of its entries are ours.
+    pub(super) scope: Scope,
     handle: Mutex<Option<Arc<Handle>>>,
     inode: OnceLock<u64>,
     /// Whoever removes an entry: the kernel lets only one at a time, and the others would wait inside of it.
@@ -78,20 +81,26 @@ pub(super) struct Dir {
 }
 
 impl Dir {
-    pub(super) fn root(handle: Arc<Handle>) -> Arc<Self> {
-        let root = Self::of(None, CString::default(), Progress::unlisted());
+    pub(super) fn root(handle: Arc<Handle>, scope: Scope, progress: Progress) -> Arc<Self> {
+        let root = Self::of(None, CString::default(), scope, progress);
         *lock(&root.handle) = Some(handle);
         Arc::new(root)
     }
 
-    pub(super) fn child(parent: &Arc<Self>, name: CString, progress: Progress) -> Arc<Self> {
-        Arc::new(Self::of(Some(Arc::clone(parent)), name, progress))
+    pub(super) fn child(
+        parent: &Arc<Self>,
+        name: CString,
+        scope: Scope,
+        progress: Progress,
+    ) -> Arc<Self> {
+        Arc::new(Self::of(Some(Arc::clone(parent)), name, scope, progress))
     }
 
-    fn of(parent: Option<Arc<Self>>, name: CString, progress: Progress) -> Self {
+    fn of(parent: Option<Arc<Self>>, name: CString, scope: Scope, progress: Progress) -> Self {
         Self {
             parent,
             name: name.into_boxed_c_str(),
+            scope,
             handle: Mutex::default(),
             inode: OnceLock::new(),
             lane: Mutex::default(),

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 
 use super::controller::Controller;
 use super::core::Core;
-use super::dir::{Dir, Handle};
+use super::dir::{self, Dir, Handle};
 use super::frontier::Frontier;
 use super::gate::Gate;
 use super::kernel::Kernel;
 use super::report::{End, Snapshot, Totals};
 use super::root::Root;
+use super::scope::Scope;
 use super::sweep::Sweep;
 use super::token::{Token, TokenError};
 use super::worker::{Shared, State};
@@ -139,10 +140,12 @@ pub fn run<S: Sweep>(
         token.belongs_to(&job, root_inode)?;
     }
     let core = core(kernel, &options);
-    let root = Dir::root(Handle::new(root.into_fd(), &core.open));
-    let (ready, totals) = match resume {
-        Some(token) => (resume::directories(&root, token.nodes)?, token.totals),
-        None => (vec![root], Totals::default()),
+    let root = Handle::new(root.into_fd(), &core.open);
+    let (ready, totals) = if let Some(token) = resume {
+        (resume::directories(&root, token.nodes)?, token.totals)
+    } else {
+        let root = Dir::root(root, Scope::Everything, dir::Progress::unlisted());
+        (vec![root], Totals::default())
     };
     let shared = Arc::new(shared(core, sweep, &options, ready, totals));
     let watch = Watch::new(Arc::clone(&shared), began, &options);

@@ -27,6 +27,8 @@ pub enum Call {
     RemoveDir,
     /// Write down what is about to happen: a sweep's own call.
     Audit,
+    /// Write down what is left to do: a sweep's own call.
+    Note,
     /// Part of `Open`: the kernel's own safe resolution. Old kernels and seccomp filters refuse it.
     ResolveBeneath,
     /// Part of `Open` without it: the mount that a descriptor is on. Old kernels do not tell.
@@ -46,6 +48,7 @@ impl Call {
             Self::Unlink => "unlink",
             Self::RemoveDir => "rmdir",
             Self::Audit => "audit",
+            Self::Note => "note",
             Self::ResolveBeneath => "openat2",
             Self::MountId => "mount id",
             Self::EntryType => "entry type",

@@ -13,6 +13,7 @@ use super::core::{TRIES_MAX, is_transient};
 use super::dir::{Dir, NameHash, Progress, hashed};
 use super::kernel::{Call, Freshness, Kind};
 use super::lock;
+use super::scope::Scope;
 use super::sweep::{Entry, Sweep, Visit};
 use super::worker::Shared;
 
@@ -120,7 +121,8 @@ impl<S: Sweep> Shared<S> {
         name: &CStr,
         kind: Option<Kind>,
     ) {
-        if name == c"." || name == c".." {
+        let scope = visit.dir.scope;
+        if name == c"." || name == c".." || !scope.includes_name(name) {
             return;
         }
         let told = kind.filter(|_| self.core.kernel.before(Call::EntryType, name).is_ok());
@@ -129,6 +131,9 @@ impl<S: Sweep> Shared<S> {
                 Ok(kind) => kind,
                 Err(errno) => return visit.failed(Some(name), Call::Stat, errno),
             };
+        if !scope.includes_kind(kind) {
+            return;
+        }
         if kind == Kind::Directory {
             if name == OWN_DIRECTORY {
                 return visit.keep();
@@ -153,7 +158,12 @@ impl<S: Sweep> Shared<S> {
         let mut new = Vec::with_capacity(hashed.len());
         for (hash, name) in hashed {
             if progress.handed_on.insert(hash) {
-                new.push(Dir::child(dir, name, Progress::unlisted()));
+                new.push(Dir::child(
+                    dir,
+                    name,
+                    Scope::Everything,
+                    Progress::unlisted(),
+                ));
             }
         }
         progress.pending += u32::try_from(new.len()).unwrap_or(u32::MAX);

@@ -13,7 +13,8 @@ use rustix::io::Errno;
 use super::kernel::{Access, Kernel};
 use super::listing::OWN_DIRECTORY;
 use super::root::Root;
-use super::token::{TokenError, checksum};
+use super::seal::checksum;
+use super::token::TokenError;
 
 /// Longest token that is part of an answer, bytes. Source: Step Functions developer guide, "Quotas": 256 KB per state,
 /// less what else is in it.
@@ -31,7 +32,7 @@ pub fn put_token(kernel: &Kernel, root: &Root, token: String) -> Result<String, 
         return Ok(token);
     }
     let name = checksum(&token);
-    match write(kernel, root, &name, token.as_bytes()) {
+    match folder(kernel, root).and_then(|folder| folder.put(&name, token.as_bytes())) {
         Ok(()) => Ok(format!("{POINTER}{name}")),
         Err(source) => Err(TokenError::File { name, source }),
     }
@@ -46,7 +47,8 @@ pub fn get_token(kernel: &Kernel, root: &Root, token: &str) -> Result<String, To
     if !name.bytes().all(is_ours) {
         return Err(TokenError::Damaged("file name"));
     }
-    let text = read(kernel, root, name).map_err(|source| TokenError::File {
+    let text = folder(kernel, root).and_then(|folder| folder.get(name));
+    let text = text.map_err(|source| TokenError::File {
         name: name.to_owned(),
         source,
     })?;
@@ -57,32 +59,8 @@ pub fn get_token(kernel: &Kernel, root: &Root, token: &str) -> Result<String, To
     }
 }
 
-fn write(kernel: &Kernel, root: &Root, name: &str, content: &[u8]) -> io::Result<()> {
-    let folder = folder(kernel, root)?;
-    let draft = format!("{name}.{:016x}", RandomState::new().build_hasher().finish());
-    let mut file = File::from(openat(&folder, &draft, CREATE, Mode::RUSR | Mode::WUSR)?);
-    let written = file
-        .write_all(content)
-        .and_then(|()| file.sync_all())
-        .and_then(|()| Ok(renameat(&folder, &draft, &folder, name)?));
-    if written.is_err() {
-        // It is the first error that says what is wrong.
-        let _ = unlinkat(&folder, &draft, AtFlags::empty());
-    }
-    written
-}
-
-fn read(kernel: &Kernel, root: &Root, name: &str) -> io::Result<String> {
-    let folder = folder(kernel, root)?;
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = File::from(openat(&folder, name, flags, Mode::empty())?);
-    let mut text = String::new();
-    file.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
-    Ok(text)
-}
-
-fn folder(kernel: &Kernel, root: &Root) -> io::Result<OwnedFd> {
-    Ok(OwnFolder::open(kernel, root, c"resume")?.fd)
+fn folder(kernel: &Kernel, root: &Root) -> io::Result<OwnFolder> {
+    OwnFolder::open(kernel, root, c"resume")
 }
 
 /// A folder in `.sluice/`.
@@ -109,6 +87,44 @@ impl OwnFolder {
     pub fn create(&self, name: &str) -> io::Result<File> {
         let flags = CREATE | OFlags::APPEND;
         Ok(openat(&self.fd, name, flags, Mode::RUSR | Mode::WUSR)?.into())
+    }
+
+    /// Makes or replaces a file: what is there under this name is always whole, and on disk.
+    pub fn put(&self, name: &str, content: &[u8]) -> io::Result<()> {
+        let draft = format!("{name}.{:016x}", RandomState::new().build_hasher().finish());
+        let mut file = File::from(openat(&self.fd, &draft, CREATE, Mode::RUSR | Mode::WUSR)?);
+        let written = file
+            .write_all(content)
+            .and_then(|()| file.sync_all())
+            .and_then(|()| Ok(renameat(&self.fd, &draft, &self.fd, name)?));
+        if written.is_err() {
+            // It is the first error that says what is wrong.
+            let _ = unlinkat(&self.fd, &draft, AtFlags::empty());
+        }
+        written
+    }
+
+    /// The content of a file.
+    pub fn get(&self, name: &str) -> io::Result<String> {
+        let mut text = String::new();
+        self.read(name)?
+            .take(FILE_BYTES_MAX)
+            .read_to_string(&mut text)?;
+        Ok(text)
+    }
+
+    /// A file to read from; never through a link.
+    pub fn read(&self, name: &str) -> io::Result<File> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        Ok(openat(&self.fd, name, flags, Mode::empty())?.into())
+    }
+
+    /// Removes a file; one that is not there is gone already.
+    pub fn remove(&self, name: &str) -> io::Result<()> {
+        match unlinkat(&self.fd, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
     }
 }
 

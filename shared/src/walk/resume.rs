@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ffi::CString;
 use std::sync::Arc;
 
-use super::dir::{Dir, Progress};
+use super::dir::{Dir, Handle, Progress};
 use super::lock;
 use super::token::{Node, TokenError};
 
@@ -39,11 +39,15 @@ fn node(dir: &Dir, parent: Option<usize>) -> Node {
         kept: progress.kept,
         removable: progress.removable,
         handed_on: progress.handed_on.iter().copied().collect(),
+        scope: dir.scope,
     }
 }
 
-/// The directories of a token below `root`; those that are to be begun, or only to be left.
-pub(super) fn directories(root: &Arc<Dir>, nodes: Vec<Node>) -> Result<Vec<Arc<Dir>>, TokenError> {
+/// The directories of a token below the open `root`; those that are to be begun, or only to be left.
+pub(super) fn directories(
+    root: &Arc<Handle>,
+    nodes: Vec<Node>,
+) -> Result<Vec<Arc<Dir>>, TokenError> {
     let mut children = vec![0_u32; nodes.len()];
     for parent in nodes.iter().filter_map(|node| node.parent) {
         children[parent] += 1;
@@ -60,10 +64,9 @@ pub(super) fn directories(root: &Arc<Dir>, nodes: Vec<Node>) -> Result<Vec<Arc<D
         let is_ready = !progress.listed || progress.pending == 0;
         let dir = if let Some(parent) = node.parent {
             let name = CString::new(node.name).map_err(|_| TokenError::Damaged("directories"))?;
-            Dir::child(&all[parent], name, progress)
+            Dir::child(&all[parent], name, node.scope, progress)
         } else {
-            *lock(&root.progress) = progress;
-            Arc::clone(root)
+            Dir::root(Arc::clone(root), node.scope, progress)
         };
         if is_ready {
             ready.push(Arc::clone(&dir));

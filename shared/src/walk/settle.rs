@@ -34,7 +34,9 @@ impl<S: Sweep> Shared<S> {
             mut totals,
             kept,
         } = reading;
-        self.sweep.listed(&mut totals.tally);
+        if dir.scope.counts_directory() {
+            self.sweep.listed(&mut totals.tally);
+        }
         if self.commit(&dir, totals, kept) {
             return self.settle(worker, dir, false);
         }

@@ -1,21 +1,15 @@
 //! What is left of a walk, as text that another invocation goes on with.
 
-use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use sha2::{Digest, Sha256};
 
 use super::dir::NameHash;
 use super::kernel::is_plain;
 use super::report::Totals;
-
-/// The form below. A reader of another form refuses.
-const VERSION: u32 = 1;
-
-/// Bytes of the checksum that are written.
-const CHECKSUM_BYTES: usize = 16;
+use super::scope::Scope;
+use super::seal::{VERSION, seal, unseal};
 
 /// What is left, and what has been done before.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +52,9 @@ pub(super) struct Node {
         skip_serializing_if = "Vec::is_empty"
     )]
     pub(super) handed_on: Vec<NameHash>,
+    /// Which of its entries are meant.
+    #[serde(rename = "s", default, skip_serializing_if = "is_everything")]
+    pub(super) scope: Scope,
 }
 
 /// Why a token cannot be gone on with.
@@ -86,54 +83,16 @@ pub enum TokenError {
 }
 
 impl<T: Serialize + DeserializeOwned> Token<T> {
-    /// One line of letters, digits, `-`, `_` and `.`: version, checksum, content.
+    /// One line of letters, digits, `-`, `_` and `.`.
     pub fn encode(&self) -> Result<String, TokenError> {
-        let json = serde_json::to_vec(self).map_err(|_| TokenError::Damaged("counts"))?;
-        let content = URL_SAFE_NO_PAD.encode(json);
-        Ok(format!("{VERSION}.{}.{content}", checksum(&content)))
+        seal(self)
     }
 
     /// The token that was encoded; anything else is an error.
     pub fn decode(text: &str) -> Result<Self, TokenError> {
-        let (version, rest) = text
-            .split_once('.')
-            .ok_or(TokenError::Damaged("no version"))?;
-        let found = version
-            .parse()
-            .map_err(|_| TokenError::Damaged("no version"))?;
-        if found != VERSION {
-            return Err(TokenError::Version { found });
-        }
-        let (expected, content) = rest
-            .split_once('.')
-            .ok_or(TokenError::Damaged("no checksum"))?;
-        if checksum(content) != expected {
-            return Err(TokenError::Damaged("checksum"));
-        }
-        let json = URL_SAFE_NO_PAD
-            .decode(content)
-            .map_err(|_| TokenError::Damaged("encoding"))?;
-        let token: Self =
-            serde_json::from_slice(&json).map_err(|_| TokenError::Damaged("content"))?;
-        token.check()?;
+        let token: Self = unseal(text)?;
+        check(&token.nodes)?;
         Ok(token)
-    }
-
-    /// Names come from outside: none may lead out of its parent, and each parent must be there before its children.
-    fn check(&self) -> Result<(), TokenError> {
-        for (place, node) in self.nodes.iter().enumerate() {
-            let placed = match node.parent {
-                None => place == 0 && node.name.is_empty(),
-                Some(parent) => parent < place && is_plain(&node.name),
-            };
-            if !placed {
-                return Err(TokenError::Damaged("directories"));
-            }
-        }
-        if self.nodes.is_empty() {
-            return Err(TokenError::Damaged("no directories"));
-        }
-        Ok(())
     }
 
     /// Whether it is about this job below this root.
@@ -148,14 +107,30 @@ impl<T: Serialize + DeserializeOwned> Token<T> {
     }
 }
 
-/// Letters, digits, `-` and `_`.
-pub(super) fn checksum(content: &str) -> String {
-    URL_SAFE_NO_PAD.encode(&Sha256::digest(content.as_bytes())[..CHECKSUM_BYTES])
+/// Names come from outside: none may lead out of its parent, and each parent must be there before its children.
+pub(super) fn check(nodes: &[Node]) -> Result<(), TokenError> {
+    for (place, node) in nodes.iter().enumerate() {
+        let placed = match node.parent {
+            None => place == 0 && node.name.is_empty(),
+            Some(parent) => parent < place && is_plain(&node.name),
+        };
+        if !placed {
+            return Err(TokenError::Damaged("directories"));
+        }
+    }
+    if nodes.is_empty() {
+        return Err(TokenError::Damaged("no directories"));
+    }
+    Ok(())
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
 const fn is_false(value: &bool) -> bool {
     !*value
+}
+
+fn is_everything(scope: &Scope) -> bool {
+    *scope == Scope::Everything
 }
 
 /// Names are any bytes, and most are text.
@@ -215,6 +190,7 @@ mod tests {
             kept: true,
             removable: Some(false),
             handed_on: vec![[7; 16], [255; 16]],
+            scope: Scope::Files,
         }];
         for name in names {
             nodes.push(Node {
@@ -224,6 +200,7 @@ mod tests {
                 kept: false,
                 removable: None,
                 handed_on: Vec::new(),
+                scope: Scope::Everything,
             });
         }
         Token {

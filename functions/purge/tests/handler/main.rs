@@ -8,5 +8,6 @@ mod empty_dirs;
 mod faults;
 mod lease;
 mod model;
+mod planned;
 mod refusal;
 mod support;

@@ -9,7 +9,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use purge::patterns::Patterns;
 use purge::retention::{AgeBy, Retention};
-use purge::sweep::{Mode, Purge};
+use purge::sweep::{EmptyDirs, Mode, Purge};
 use purge::tally::Counts;
 use serde_json::json;
 use shared::walk::{End, Entry, Kernel, Left, Options, Root, Sweep, Token, Visit, Walk, run};
@@ -17,14 +17,14 @@ use shared::walk::{End, Entry, Kernel, Left, Options, Root, Sweep, Token, Visit,
 use crate::support::{DAY, Place, age, number};
 
 #[derive(Clone, Debug)]
-enum Node {
+pub(crate) enum Node {
     Dir { days: u32 },
     File { days: u32, bytes: usize },
     Link,
     Name,
 }
 
-fn node() -> impl Strategy<Value = Node> {
+pub(crate) fn node() -> impl Strategy<Value = Node> {
     let days = prop_oneof![Just(1_u32), Just(29), Just(31), Just(400)];
     prop_oneof![
         4 => days.clone().prop_map(|days| Node::Dir { days }),
@@ -35,7 +35,7 @@ fn node() -> impl Strategy<Value = Node> {
 }
 
 /// Builds the tree, and ages the directories last: what is put into one makes it young.
-fn plant(place: &Place, nodes: &[(usize, Node)]) {
+pub(crate) fn plant(place: &Place, nodes: &[(usize, Node)]) {
     let mut directories = vec![(String::from("."), 0)];
     let mut files: Vec<String> = Vec::new();
     for (number, (at, node)) in nodes.iter().enumerate() {
@@ -149,7 +149,13 @@ fn sliced(root: &Path, began: (AgeBy, SystemTime), mode: Mode, mut entries: u64)
             root: Root::open(&Kernel::default(), root).unwrap(),
             kernel: Kernel::default(),
             sweep: Arc::new(Sliced {
-                purge: Purge::new(retention, patterns, mode, Some(u64::MAX)).after(linked),
+                purge: Purge::new(
+                    retention,
+                    patterns,
+                    mode,
+                    EmptyDirs::at_most(Some(u64::MAX)),
+                )
+                .after(linked),
                 left: entries.into(),
             }),
             job: "sliced".to_owned(),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File, FileTimes};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lambda_runtime::{Context, LambdaEvent};
@@ -17,7 +18,7 @@ pub(crate) const DAY: Duration = Duration::from_hours(24);
 
 /// A root and the function on it. Ages are by mtime: nothing but time makes ctime old.
 pub(crate) struct Place {
-    pub(crate) directory: TempDir,
+    pub(crate) directory: Arc<TempDir>,
     app: App,
 }
 
@@ -30,23 +31,16 @@ impl Place {
         settings: &[(&str, &str)],
         kernel: impl Fn() -> Kernel + Send + Sync + 'static,
     ) -> Self {
-        let directory = tempdir().unwrap();
-        let root = directory.path().to_str().unwrap().to_owned();
-        let config = Config::parse(|name| {
-            let defaults = [
-                ("PURGE_ROOT", root.as_str()),
-                ("PURGE_AGE_BY", "mtime"),
-                ("PURGE_DRY_RUN", "false"),
-            ];
-            let mut all = settings.iter().chain(&defaults);
-            all.find(|(known, _)| *known == name)
-                .map(|(_, value)| (*value).to_owned())
-        });
-        let config = config.unwrap();
-        let (telemetry, _) = Telemetry::new(config.telemetry.clone(), std::io::sink());
+        let directory = Arc::new(tempdir().unwrap());
+        let app = app(&directory, settings, kernel);
+        Self { directory, app }
+    }
+
+    /// The same root with other settings.
+    pub(crate) fn again(&self, settings: &[(&str, &str)]) -> Self {
         Self {
-            directory,
-            app: App::on(config, telemetry, kernel),
+            directory: Arc::clone(&self.directory),
+            app: app(&self.directory, settings, Kernel::default),
         }
     }
 
@@ -117,6 +111,27 @@ impl Place {
         }
         names
     }
+}
+
+fn app(
+    directory: &TempDir,
+    settings: &[(&str, &str)],
+    kernel: impl Fn() -> Kernel + Send + Sync + 'static,
+) -> App {
+    let root = directory.path().to_str().unwrap().to_owned();
+    let config = Config::parse(|name| {
+        let defaults = [
+            ("PURGE_ROOT", root.as_str()),
+            ("PURGE_AGE_BY", "mtime"),
+            ("PURGE_DRY_RUN", "false"),
+        ];
+        let mut all = settings.iter().chain(&defaults);
+        all.find(|(known, _)| *known == name)
+            .map(|(_, value)| (*value).to_owned())
+    });
+    let config = config.unwrap();
+    let (telemetry, _) = Telemetry::new(config.telemetry.clone(), std::io::sink());
+    App::on(config, telemetry, kernel)
 }
 
 pub(crate) fn age(path: &Path, days: u32) {

@@ -1,0 +1,331 @@
+//! One sweep that many invocations share: the plan they go by, its ranges, and what comes of them.
+//!
+//! All of it is kept in files below `.sluice/plans/`, so that what invocations tell each other stays small. A step that
+//! is done says again what it said; a step that was begun is begun again from the last token that was handed out.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use shared::walk::{
+    End, Kernel, Outcome, OwnFolder, PlanLimits, Removable, Root, Snapshot, Token, TokenError,
+    Totals, checksum, get_token, plan, put_token, seal, unseal,
+};
+
+use crate::answer::{Answer, PlanAnswer, Status, rfc3339};
+use crate::error::PurgeError;
+use crate::finish::Finish;
+use crate::job::{Ended, Invocation, Job};
+use crate::plan_file::{
+    Checked, Names, Pass, PlanFile, RANGES_PER_WORKER, RangeDone, UnitRange, ranges,
+};
+use crate::request::Request;
+use crate::sweep::Mode;
+use crate::tally::Counts;
+use crate::task::{PlanAt, Step};
+
+/// Time after which a plan is as good as it gets.
+const PLAN_TIME: Duration = Duration::from_mins(1);
+
+/// Least time before the deadline at which a plan must be there.
+const PLAN_MARGIN: Duration = Duration::from_secs(10);
+
+/// Entries above which a directory is shared: at 5 ms a removal, some 100 seconds of one worker.
+const ENTRIES_MAX: u64 = 20_000;
+
+/// Below `.sluice/`.
+const FOLDER: &std::ffi::CStr = c"plans";
+
+/// What an answer says of a step that somebody is at.
+const IN_PROGRESS: &str = "another invocation is at this step of the plan";
+
+/// Cuts the tree of a job, and keeps the plan.
+pub(crate) fn make(job: &Job, root: &Root, workers: usize) -> Result<PlanAnswer, PurgeError> {
+    let kernel = (job.at.kernel)();
+    let began_at_ms = job.at.now_ms();
+    let limits = PlanLimits {
+        units_min: RANGES_PER_WORKER * workers,
+        entries_max: ENTRIES_MAX,
+        time: PLAN_TIME.min(job.at.time.saturating_sub(PLAN_MARGIN)),
+    };
+    let retention = job.retention(began_at_ms);
+    let removable = |path: &[u8], own: &_| {
+        let patterns = &job.request.patterns;
+        (patterns.is_empty() || patterns.select(path)) && retention.is_due(own)
+    };
+    let removes_dirs = job.request.empty_dirs_max.is_some();
+    let removable = removes_dirs.then_some(&removable as &Removable<'_>);
+    let plan = plan(root, &kernel, limits, removable);
+    let file = PlanFile {
+        options: job.request.options.clone(),
+        options_hash: job.request.options_hash.clone(),
+        root_inode: root.inode(),
+        began_at_ms,
+        ranges: ranges(plan.units(), workers),
+        plan,
+    };
+    let text = seal(&file)?;
+    let name = format!("{began_at_ms}-{}", checksum(&text));
+    let folder = folder(&kernel, root)?;
+    put_text(&folder, &Names(&name).plan(), &text)?;
+    Ok(PlanAnswer {
+        status: "planned",
+        plan: name,
+        counts_first: job.request.mode == Mode::Remove && job.request.budget.is_limited(),
+        units: file.plan.units(),
+        ranges: file.ranges,
+        ..not_planned(job, root, workers)
+    })
+}
+
+/// The answer without a plan.
+pub(crate) fn not_planned(job: &Job, root: &Root, workers: usize) -> PlanAnswer {
+    PlanAnswer {
+        status: Status::Refused.label(),
+        reason: None,
+        plan: String::new(),
+        root: root.path().to_string_lossy().into_owned(),
+        dry_run: job.request.mode == Mode::DryRun,
+        cutoff: rfc3339(job.retention(job.at.now_ms()).cutoff),
+        workers,
+        counts_first: false,
+        units: 0,
+        ranges: Vec::new(),
+        duration_seconds: job.at.began.elapsed().as_secs_f64(),
+    }
+}
+
+/// A plan that was kept, and the job that it is about.
+pub(crate) struct Planned {
+    pub(crate) job: Job,
+    pub(crate) root: Root,
+    pub(crate) kernel: Kernel,
+    pub(crate) folder: OwnFolder,
+    pub(crate) name: String,
+    pub(crate) file: PlanFile,
+}
+
+impl Planned {
+    /// Reads the plan. `options` makes a request of what it says, as far as the settings still allow it.
+    pub(crate) fn open(
+        at: &Invocation,
+        place: &PlanAt,
+        options: impl Fn(Value) -> Result<Request, PurgeError>,
+    ) -> Result<Arc<Self>, PurgeError> {
+        let root = at.root(&place.root)?;
+        let kernel = (at.kernel)();
+        let folder = folder(&kernel, &root)?;
+        let name = place.name.clone();
+        let file: PlanFile = get(&folder, &Names(&name).plan())?;
+        let file = PlanFile {
+            plan: file.plan.checked()?,
+            ..file
+        };
+        let request = options(file.options.clone())?;
+        if request.options_hash != file.options_hash {
+            return Err(PurgeError::PlanOutdated { plan: name });
+        }
+        if file.root_inode != root.inode() {
+            return Err(TokenError::Foreign("root").into());
+        }
+        let job = Job {
+            at: at.clone(),
+            request,
+        };
+        Ok(Arc::new(Self {
+            job,
+            root,
+            kernel,
+            folder,
+            name,
+            file,
+        }))
+    }
+
+    pub(crate) fn names(&self) -> Names<'_> {
+        Names(&self.name)
+    }
+
+    /// What stands for a step among those who may do it at once.
+    pub(crate) fn key(&self, step: &Step) -> String {
+        let part = match step {
+            Step::Range { range, pass, .. } => self.names().range(*pass, *range),
+            Step::Check => self.names().checked(),
+            Step::Finish { .. } => self.names().result(),
+        };
+        format!("{}/{part}", self.file.root_inode)
+    }
+
+    /// What came of a step that was done before.
+    pub(crate) fn done(&self, step: &Step) -> Result<Option<Value>, PurgeError> {
+        match step {
+            Step::Range { range, pass, .. } => {
+                let done = self.range_done(*pass, *range)?;
+                Ok(done.map(|done| done.answer))
+            }
+            Step::Check => {
+                let checked: Option<Checked> = self.find(&self.names().checked())?;
+                Ok(checked.map(|checked| checked.answer))
+            }
+            Step::Finish { .. } => self.find(&self.names().result()),
+        }
+    }
+
+    pub(crate) fn run(&self, step: &Step) -> Result<Answer, PurgeError> {
+        match step {
+            Step::Range {
+                range,
+                pass,
+                resume,
+            } => self.range(*range, *pass, resume.as_deref()),
+            Step::Check => self.check(),
+            Step::Finish { resume } => Finish::new(self, resume.as_deref())?.run(),
+        }
+    }
+
+    /// Nothing was done, since someone else is at it.
+    pub(crate) fn in_progress(&self, step: &Step) -> Answer {
+        let resume = match step {
+            Step::Range { resume, .. } | Step::Finish { resume } => resume.clone(),
+            Step::Check => None,
+        };
+        Answer {
+            status: Status::Refused,
+            reason: Some(IN_PROGRESS.to_owned()),
+            resume,
+            ..self.answer_of(Totals::default(), Totals::default(), true)
+        }
+    }
+
+    /// A token, and how often it was gone on with.
+    pub(crate) fn get_resume(&self, resume: &str) -> Result<(u32, Token<Counts>), PurgeError> {
+        let (count, token) = resume.split_once('.').ok_or(TokenError::Damaged("count"))?;
+        let count = count.parse().map_err(|_| TokenError::Damaged("count"))?;
+        let token = get_token(&self.kernel, &self.root, token)?;
+        Ok((count, Token::decode(&token)?))
+    }
+
+    /// See [`Planned::get_resume`].
+    pub(crate) fn put_resume(
+        &self,
+        count: u32,
+        token: &Token<Counts>,
+    ) -> Result<String, PurgeError> {
+        let token = put_token(&self.kernel, &self.root, token.encode()?)?;
+        Ok(format!("{count}.{token}"))
+    }
+
+    fn check(&self) -> Result<Answer, PurgeError> {
+        let totals = self.totals(Pass::Count)?;
+        let excess = self.job.check_totals(&totals).err();
+        let allowed = excess.is_none();
+        let mut answer = self.answer_of(totals.clone(), totals, true);
+        if let Some(excess) = excess {
+            answer.status = Status::Refused;
+            answer.reason = Some(excess.to_string());
+        }
+        let checked = Checked {
+            answer: json!(answer),
+            allowed,
+        };
+        self.put(&self.names().checked(), &checked)?;
+        Ok(answer)
+    }
+
+    /// Of all ranges; an error while one of them is not done.
+    pub(crate) fn totals(&self, pass: Pass) -> Result<Totals<Counts>, PurgeError> {
+        let mut totals = Totals::default();
+        let mut missing = Vec::new();
+        for range in &self.file.ranges {
+            match self.range_done(pass, *range)? {
+                Some(done) => totals += done.totals,
+                None => missing.push(*range),
+            }
+        }
+        let Some(first) = missing.first() else {
+            return Ok(totals);
+        };
+        Err(PurgeError::PlanUnfinished {
+            plan: self.name.clone(),
+            missing: missing.len(),
+            ranges: self.file.ranges.len(),
+            from: first.from,
+            to: first.to,
+        })
+    }
+
+    /// An answer about all of the plan, since it was made.
+    pub(crate) fn answer_of(
+        &self,
+        totals: Totals<Counts>,
+        before: Totals<Counts>,
+        only_counted: bool,
+    ) -> Answer {
+        let now_ms = self.job.at.now_ms();
+        let since = Duration::from_millis(now_ms.saturating_sub(self.file.began_at_ms));
+        let snapshot = Snapshot {
+            totals,
+            ..Snapshot::default()
+        };
+        let ended = Ended {
+            outcome: Outcome {
+                end: End::Complete,
+                snapshot,
+                resume: None,
+            },
+            began_at_ms: self.file.began_at_ms,
+            only_counted,
+            excess: None,
+            before,
+            duration: since + self.job.at.began.elapsed(),
+            resume: None,
+        };
+        self.job.answer(&self.root, ended)
+    }
+
+    pub(crate) fn range_done(
+        &self,
+        pass: Pass,
+        range: UnitRange,
+    ) -> Result<Option<RangeDone>, PurgeError> {
+        self.find(&self.names().done(pass, range))
+    }
+
+    pub(crate) fn find<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, PurgeError> {
+        match get(&self.folder, name) {
+            Ok(content) => Ok(Some(content)),
+            Err(PurgeError::PlanFile { source, .. })
+                if source.kind() == io::ErrorKind::NotFound =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) fn put(&self, name: &str, content: &impl Serialize) -> Result<(), PurgeError> {
+        put_text(&self.folder, name, &seal(content)?)
+    }
+}
+
+fn folder(kernel: &Kernel, root: &Root) -> Result<OwnFolder, PurgeError> {
+    OwnFolder::open(kernel, root, FOLDER).map_err(|source| failed("", source))
+}
+
+fn get<T: DeserializeOwned>(folder: &OwnFolder, name: &str) -> Result<T, PurgeError> {
+    let text = folder.get(name).map_err(|source| failed(name, source))?;
+    Ok(unseal(&text)?)
+}
+
+fn put_text(folder: &OwnFolder, name: &str, text: &str) -> Result<(), PurgeError> {
+    let put = folder.put(name, text.as_bytes());
+    put.map_err(|source| failed(name, source))
+}
+
+pub(crate) fn failed(name: &str, source: io::Error) -> PurgeError {
+    let name = name.to_owned();
+    PurgeError::PlanFile { name, source }
+}
