@@ -172,9 +172,17 @@ class SweepDemo:
         found = tuple(ended["totals"].get(name) for name in names)
         right = ("complete", len(before) - 1, OLD_FILES, OLD_DIRECTORIES, 0)
         self.claims.add("the totals say so", found == right, ended)
+        self.show_ranges(ended["executionArn"])
         removed = directories - self.tree.directories()
         self.claims.add("the directories that were old and became empty are gone", removed == OLD_DIRECTORIES, removed)
         self.claims.add("the link stayed, and so did the old file outside that it leads to", self.tree.beside.exists())
         again = self.execute("the same event again", **scheduled)
         known = (again["status"], again["totals"].get("status")) == ("SUCCEEDED", "refused")
         self.claims.add("the schedule's event, delivered twice, sweeps once", known, again)
+
+    def show_ranges(self, execution: str) -> None:
+        runs = self.machines.list_map_runs(executionArn=execution)["mapRuns"]
+        counts = [self.machines.describe_map_run(mapRunArn=run["mapRunArn"])["itemCounts"] for run in runs]
+        shared = [run["total"] for run in counts if WORKERS <= run["total"] == run["succeeded"]]
+        several = len(shared) == 2 and shared[0] == shared[1]
+        self.claims.add(f"counted and swept in {max(shared, default=0)} ranges, each by an invocation of its own", several, counts)
