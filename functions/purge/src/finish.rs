@@ -13,7 +13,7 @@ use crate::answer::{Answer, Status};
 use crate::error::PurgeError;
 use crate::job::{Ended, Stage};
 use crate::notes;
-use crate::plan_file::{Pass, UnitRange};
+use crate::plan_file::{Pass, UnitRange, names};
 use crate::planned::{Planned, failed};
 use crate::tally::Counts;
 
@@ -80,7 +80,7 @@ impl<'a> Finish<'a> {
             answer.status = Status::Refused;
             answer.reason = Some(excess.to_string());
         }
-        planned.put(&planned.names().result(), &json!(answer))?;
+        planned.put(names::RESULT, &json!(answer))?;
         self.forget()?;
         Ok(answer)
     }
@@ -138,8 +138,7 @@ impl<'a> Finish<'a> {
     fn lists(&self, range: UnitRange) -> Result<Vec<String>, PurgeError> {
         let done = self.planned.range_done(Pass::Sweep, range)?;
         let slices = 0..done.map_or(0, |done| done.slices);
-        let names = self.planned.names();
-        Ok(slices.map(|slice| names.empty(range, slice)).collect())
+        Ok(slices.map(|slice| names::empty(range, slice)).collect())
     }
 
     fn push(&mut self, path: Vec<u8>) -> Result<Next, PurgeError> {

@@ -14,7 +14,7 @@ use crate::answer::{Answer, PlanAnswer, Status};
 use crate::config::Config;
 use crate::error::PurgeError;
 use crate::job::{IN_PROGRESS, Invocation, Job, Kernels};
-use crate::lease::{Held, Leases, Turn};
+use crate::lease::{Held, Turn};
 use crate::planned::{self, Planned};
 use crate::request::Request;
 use crate::task::{Step, Task};
@@ -241,8 +241,9 @@ async fn do_step(
     if let Some(answer) = planned.done(&step)? {
         return Ok(Done::Before(answer));
     }
-    let leases = Leases::open(&planned.kernel, &planned.root)?;
-    let Some(held) = leases.take_step(&planned.key(&step), deadline, now).await? else {
+    let leases = planned.leases()?;
+    let key = Planned::key(&step);
+    let Some(held) = leases.take_step(&key, deadline, now).await? else {
         return Ok(Done::now(planned.in_progress(&step)));
     };
     // Whoever had it until now may have done it.

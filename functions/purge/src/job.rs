@@ -5,22 +5,28 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
+use shared::telemetry::error_chain;
 use shared::walk::{
-    End, Kernel, Options, Outcome, Progress, Root, Snapshot, Token, Totals, Walk, get_token,
-    put_token, run,
+    End, Kernel, Options, Outcome, OwnFolder, Progress, Root, Snapshot, TOKENS, Token, Totals,
+    Walk, get_token, put_token, run,
 };
 
 use crate::answer::{Answer, Status, Sweep};
 use crate::audit::Audit;
 use crate::budget::{Excess, Found};
 use crate::error::PurgeError;
-use crate::lease::{Asked, Leases};
+use crate::lease::{self, Asked, Leases};
 use crate::place::is_system;
 use crate::plan_file::Pass;
+use crate::planned;
 use crate::request::Request;
 use crate::retention::Retention;
 use crate::sweep::{EmptyDirs, Mode, Purge};
 use crate::tally::Counts;
+
+/// How long tokens, plans and schedules' answers are kept. Source: Step Functions developer guide, "Redriving
+/// executions": within 14 days; and as much again.
+const KEPT: Duration = Duration::from_hours(28 * 24);
 
 /// Between two lines about how far it is.
 const PROGRESS_EVERY: Duration = Duration::from_secs(30);
@@ -140,11 +146,26 @@ impl Job {
     /// The root, and who else is at it. A dry run is in nobody's way, and leaves nothing behind.
     pub(crate) fn open(&self) -> Result<(Root, Option<Leases>), PurgeError> {
         let root = self.at.root(&self.request.root)?;
-        let leases = match self.request.mode {
-            Mode::DryRun => None,
-            Mode::Remove => Some(Leases::open(&(self.at.kernel)(), &root)?),
-        };
-        Ok((root, leases))
+        if self.request.mode == Mode::DryRun {
+            return Ok((root, None));
+        }
+        let kernel = (self.at.kernel)();
+        let leases = Leases::open(&kernel, &root)?;
+        if self.request.resume.is_none() {
+            self.forget(&kernel, &root);
+        }
+        Ok((root, Some(leases)))
+    }
+
+    /// What nobody will ask for again. That it could not be removed keeps nobody from sweeping.
+    fn forget(&self, kernel: &Kernel, root: &Root) {
+        let before = self.at.now.checked_sub(KEPT).unwrap_or(UNIX_EPOCH);
+        for name in [lease::FOLDER, planned::FOLDER, TOKENS] {
+            let folder = OwnFolder::open(kernel, root, name);
+            if let Err(error) = folder.and_then(|folder| folder.forget(before)) {
+                tracing::warn!(error = error_chain(&error), "old files below .sluice stay");
+            }
+        }
     }
 
     /// Going on is no repetition of what it goes on with.

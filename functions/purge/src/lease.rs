@@ -1,11 +1,15 @@
 //! One sweep of a root at a time, and one of each schedule: events are delivered at least once.
 
+use std::ffi::CStr;
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 use shared::deadline::Deadline;
 use shared::idempotency::{Begin, FileStore, Idempotency, IdempotencyError, Lease};
 use shared::walk::{Kernel, OwnFolder, Root, RootError};
+
+/// Below `.sluice/`.
+pub const FOLDER: &CStr = c"idempotency";
 
 /// How long the answer of a scheduled sweep is kept. Source: EventBridge user guide, "Event retry policy": an event is
 /// delivered within 24 hours, or not at all.
@@ -46,16 +50,22 @@ pub struct Held<'a> {
 impl Leases {
     /// Of a root.
     pub fn open(kernel: &Kernel, root: &Root) -> Result<Self, RootError> {
-        let folder = OwnFolder::open(kernel, root, c"idempotency");
+        let folder = OwnFolder::open(kernel, root, FOLDER);
         let folder = folder.map_err(|source| RootError::Open {
             path: root.path().join(".sluice/idempotency"),
             source,
         })?;
+        Ok(Self::of(folder))
+    }
+
+    /// In a folder of their own.
+    #[must_use]
+    pub fn of(folder: OwnFolder) -> Self {
         let store = FileStore::new(folder.path());
-        Ok(Self {
+        Self {
             _folder: folder,
             idempotency: Idempotency::new(store, "purge", KEEP),
-        })
+        }
     }
 
     /// Takes the turn, until `deadline`.

@@ -94,45 +94,33 @@ pub fn ranges(units: usize, workers: usize) -> Vec<UnitRange> {
         .collect()
 }
 
-/// Names of the files of a plan.
-#[derive(Clone, Copy, Debug)]
-pub struct Names<'a>(pub &'a str);
+/// Files in the folder of a plan.
+pub mod names {
+    use super::{Pass, UnitRange};
 
-impl Names<'_> {
     /// The plan itself.
-    #[must_use]
-    pub fn plan(self) -> String {
-        format!("{}.plan", self.0)
-    }
-
+    pub const PLAN: &str = "plan";
     /// What came of the budget.
-    #[must_use]
-    pub fn checked(self) -> String {
-        format!("{}.checked", self.0)
-    }
-
+    pub const CHECKED: &str = "checked";
     /// What came of all.
-    #[must_use]
-    pub fn result(self) -> String {
-        format!("{}.result", self.0)
-    }
+    pub const RESULT: &str = "result";
 
     /// What came of a range.
     #[must_use]
-    pub fn done(self, pass: Pass, range: UnitRange) -> String {
-        format!("{}.done", self.range(pass, range))
+    pub fn done(pass: Pass, range: UnitRange) -> String {
+        format!("{}.done", of(pass, range))
     }
 
     /// The directories that one slice of a range has left empty.
     #[must_use]
-    pub fn empty(self, range: UnitRange, slice: u32) -> String {
-        format!("{}.{slice}.empty", self.range(Pass::Sweep, range))
+    pub fn empty(range: UnitRange, slice: u32) -> String {
+        format!("{}.{slice}.empty", of(Pass::Sweep, range))
     }
 
-    /// Who is at a range.
+    /// A range.
     #[must_use]
-    pub fn range(self, pass: Pass, range: UnitRange) -> String {
-        format!("{}.{}.{}-{}", self.0, pass.label(), range.from, range.to)
+    pub fn of(pass: Pass, range: UnitRange) -> String {
+        format!("{}.{}-{}", pass.label(), range.from, range.to)
     }
 }
 

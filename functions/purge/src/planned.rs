@@ -3,6 +3,7 @@
 //! All of it is kept in files below `.sluice/plans/`, so that what invocations tell each other stays small. A step that
 //! is done says again what it said; a step that was begun is begun again from the last token that was handed out.
 
+use std::ffi::{CStr, CString};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,8 +20,9 @@ use crate::answer::{Answer, PlanAnswer, Status, rfc3339};
 use crate::error::PurgeError;
 use crate::finish::Finish;
 use crate::job::{Ended, Invocation, Job};
+use crate::lease::Leases;
 use crate::plan_file::{
-    Checked, Names, Pass, PlanFile, RANGES_PER_WORKER, RangeDone, UnitRange, ranges,
+    Checked, Pass, PlanFile, RANGES_PER_WORKER, RangeDone, UnitRange, names, ranges,
 };
 use crate::request::Request;
 use crate::sweep::Mode;
@@ -37,7 +39,7 @@ const PLAN_MARGIN: Duration = Duration::from_secs(10);
 const ENTRIES_MAX: u64 = 20_000;
 
 /// Below `.sluice/`.
-const FOLDER: &std::ffi::CStr = c"plans";
+pub(crate) const FOLDER: &CStr = c"plans";
 
 /// What an answer says of a step that somebody is at.
 const IN_PROGRESS: &str = "another invocation is at this step of the plan";
@@ -69,8 +71,10 @@ pub(crate) fn make(job: &Job, root: &Root, workers: usize) -> Result<PlanAnswer,
     };
     let text = seal(&file)?;
     let name = format!("{began_at_ms}-{}", checksum(&text));
-    let folder = folder(&kernel, root)?;
-    put_text(&folder, &Names(&name).plan(), &text)?;
+    let inner = c_name(&name)?;
+    let folder = folder(&kernel, root)?.make_inner(&kernel, &inner);
+    let folder = folder.map_err(|source| failed(&name, source))?;
+    put_text(&folder, names::PLAN, &text)?;
     Ok(PlanAnswer {
         status: "planned",
         plan: name,
@@ -117,9 +121,10 @@ impl Planned {
     ) -> Result<Arc<Self>, PurgeError> {
         let root = at.root(&place.root)?;
         let kernel = (at.kernel)();
-        let folder = folder(&kernel, &root)?;
         let name = place.name.clone();
-        let file: PlanFile = get(&folder, &Names(&name).plan())?;
+        let folder = folder(&kernel, &root)?.inner(&kernel, &c_name(&name)?);
+        let folder = folder.map_err(|source| failed(&name, source))?;
+        let file: PlanFile = get(&folder, names::PLAN)?;
         let file = PlanFile {
             plan: file.plan.checked()?,
             ..file
@@ -145,18 +150,21 @@ impl Planned {
         }))
     }
 
-    pub(crate) fn names(&self) -> Names<'_> {
-        Names(&self.name)
+    /// Who is at which step.
+    pub(crate) fn leases(&self) -> Result<Leases, PurgeError> {
+        let folder = self.folder.make_inner(&self.kernel, c"leases");
+        Ok(Leases::of(
+            folder.map_err(|source| failed("leases", source))?,
+        ))
     }
 
     /// What stands for a step among those who may do it at once.
-    pub(crate) fn key(&self, step: &Step) -> String {
-        let part = match step {
-            Step::Range { range, pass, .. } => self.names().range(*pass, *range),
-            Step::Check => self.names().checked(),
-            Step::Finish { .. } => self.names().result(),
-        };
-        format!("{}/{part}", self.file.root_inode)
+    pub(crate) fn key(step: &Step) -> String {
+        match step {
+            Step::Range { range, pass, .. } => names::of(*pass, *range),
+            Step::Check => names::CHECKED.to_owned(),
+            Step::Finish { .. } => names::RESULT.to_owned(),
+        }
     }
 
     /// What came of a step that was done before.
@@ -167,10 +175,10 @@ impl Planned {
                 Ok(done.map(|done| done.answer))
             }
             Step::Check => {
-                let checked: Option<Checked> = self.find(&self.names().checked())?;
+                let checked: Option<Checked> = self.find(names::CHECKED)?;
                 Ok(checked.map(|checked| checked.answer))
             }
-            Step::Finish { .. } => self.find(&self.names().result()),
+            Step::Finish { .. } => self.find(names::RESULT),
         }
     }
 
@@ -231,7 +239,7 @@ impl Planned {
             answer: json!(answer),
             allowed,
         };
-        self.put(&self.names().checked(), &checked)?;
+        self.put(names::CHECKED, &checked)?;
         Ok(answer)
     }
 
@@ -291,7 +299,7 @@ impl Planned {
         pass: Pass,
         range: UnitRange,
     ) -> Result<Option<RangeDone>, PurgeError> {
-        self.find(&self.names().done(pass, range))
+        self.find(&names::done(pass, range))
     }
 
     pub(crate) fn find<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, PurgeError> {
@@ -309,6 +317,10 @@ impl Planned {
     pub(crate) fn put(&self, name: &str, content: &impl Serialize) -> Result<(), PurgeError> {
         put_text(&self.folder, name, &seal(content)?)
     }
+}
+
+fn c_name(name: &str) -> Result<CString, PurgeError> {
+    CString::new(name).map_err(|error| failed(name, error.into()))
 }
 
 fn folder(kernel: &Kernel, root: &Root) -> Result<OwnFolder, PurgeError> {

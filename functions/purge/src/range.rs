@@ -10,7 +10,7 @@ use crate::answer::{Answer, Status};
 use crate::error::PurgeError;
 use crate::job::{Ended, Stage};
 use crate::notes::Notes;
-use crate::plan_file::{Checked, Pass, RangeDone, UnitRange};
+use crate::plan_file::{Checked, Pass, RangeDone, UnitRange, names};
 use crate::planned::{Planned, failed};
 use crate::sweep::{EmptyDirs, Mode};
 use crate::tally::Counts;
@@ -30,8 +30,8 @@ impl Planned {
         if mode == Mode::Remove {
             self.is_allowed()?;
         }
-        let part = self.names().range(pass, range);
-        let name = format!("{}/{part}", self.job.name("plan"));
+        let part = names::of(pass, range);
+        let name = format!("{}/{}/{part}", self.job.name("plan"), self.name);
         let (slice, token) = self.begin(&name, range, resume)?;
         let before = token.totals.clone();
         let notes = match (pass, self.job.request.empty_dirs_max) {
@@ -48,7 +48,7 @@ impl Planned {
         };
         let outcome = self.job.walk(&self.root, stage)?;
         if let Some(notes) = notes {
-            let name = self.names().empty(range, slice);
+            let name = names::empty(range, slice);
             notes.keep().map_err(|source| failed(&name, source))?;
         }
         self.range_answer(outcome, before, (pass, range), slice + 1)
@@ -82,13 +82,13 @@ impl Planned {
                 totals,
                 slices,
             };
-            self.put(&self.names().done(pass, range), &done)?;
+            self.put(&names::done(pass, range), &done)?;
         }
         Ok(answer)
     }
 
     fn notes(&self, range: UnitRange, slice: u32) -> Result<Notes, PurgeError> {
-        let name = self.names().empty(range, slice);
+        let name = names::empty(range, slice);
         Notes::begin(&self.folder, &name).map_err(|source| failed(&name, source))
     }
 
@@ -114,7 +114,7 @@ impl Planned {
     /// A budget that is not known to hold does not.
     fn is_allowed(&self) -> Result<(), PurgeError> {
         let allowed = !self.job.request.budget.is_limited() || {
-            let checked: Option<Checked> = self.find(&self.names().checked())?;
+            let checked: Option<Checked> = self.find(names::CHECKED)?;
             checked.is_some_and(|checked| checked.allowed)
         };
         if allowed {

@@ -43,7 +43,7 @@ mod worker;
 pub use self::controller::{Controller, Gauge, Window};
 pub use self::engine::{Options, Outcome, Progress, Walk, WalkError, run};
 pub use self::kernel::{Attributes, Call, Freshness, Interference, Kernel, Kind, Stamp};
-pub use self::own::{OwnFolder, get_token, put_token};
+pub use self::own::{OwnFolder, TOKENS, get_token, put_token};
 pub use self::plan::{Plan, PlanLimits, Removable, plan};
 pub use self::report::{End, SAMPLES_MAX, Sample, Snapshot, Tally, Totals};
 pub use self::root::{Root, RootError};

@@ -1,11 +1,12 @@
 //! What we keep below a root, in `.sluice/`: tokens too long for an answer, and what else a function needs there.
 
 use std::ffi::CStr;
-use std::fs::File;
+use std::fs::{self, File};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use rustix::fs::{AtFlags, Mode, OFlags, mkdirat, openat, renameat, unlinkat};
 use rustix::io::Errno;
@@ -22,6 +23,9 @@ const TOKEN_BYTES_MAX: usize = 200_000;
 
 /// Longest token that is read back, bytes: some million directories.
 const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// Where they are, below `.sluice/`.
+pub const TOKENS: &CStr = c"resume";
 
 /// What a token begins with that is only the name of a file.
 const POINTER: &str = "file.";
@@ -60,7 +64,7 @@ pub fn get_token(kernel: &Kernel, root: &Root, token: &str) -> Result<String, To
 }
 
 fn folder(kernel: &Kernel, root: &Root) -> io::Result<OwnFolder> {
-    OwnFolder::open(kernel, root, c"resume")
+    OwnFolder::open(kernel, root, TOKENS)
 }
 
 /// A folder in `.sluice/`.
@@ -75,6 +79,37 @@ impl OwnFolder {
         let own = directory(kernel, root.as_fd(), OWN_DIRECTORY)?;
         let fd = directory(kernel, own.as_fd(), name)?;
         Ok(Self { fd })
+    }
+
+    /// Opens a folder in it, which must be there.
+    pub fn inner(&self, kernel: &Kernel, name: &CStr) -> io::Result<Self> {
+        let fd = kernel.open(self.fd.as_fd(), name, Access::Read)?;
+        Ok(Self { fd })
+    }
+
+    /// The same, and makes it if it is not there.
+    pub fn make_inner(&self, kernel: &Kernel, name: &CStr) -> io::Result<Self> {
+        let fd = directory(kernel, self.fd.as_fd(), name)?;
+        Ok(Self { fd })
+    }
+
+    /// Removes whatever in it was not changed since `before`, folders with all that is in them; returns how much.
+    pub fn forget(&self, before: SystemTime) -> io::Result<u64> {
+        let mut forgotten = 0;
+        for entry in fs::read_dir(self.path())? {
+            let entry = entry?;
+            let metadata = entry.metadata()?;
+            if metadata.modified()? >= before {
+                continue;
+            }
+            if metadata.is_dir() {
+                fs::remove_dir_all(entry.path())?;
+            } else {
+                fs::remove_file(entry.path())?;
+            }
+            forgotten += 1;
+        }
+        Ok(forgotten)
     }
 
     /// A path that leads to it and to nothing else, as long as it is open.
@@ -167,7 +202,7 @@ mod tests {
             assert_eq!(get_token(&kernel, &root, &kept).unwrap(), token);
         }
         let resume = directory.path().join(".sluice/resume");
-        assert_eq!(std::fs::read_dir(resume).unwrap().count(), 1);
+        assert_eq!(fs::read_dir(resume).unwrap().count(), 1);
     }
 
     #[test]
@@ -179,7 +214,7 @@ mod tests {
             .path()
             .join(".sluice/resume")
             .join(kept.strip_prefix(POINTER).unwrap());
-        std::fs::write(file, "x".repeat(200_002)).unwrap();
+        fs::write(file, "x".repeat(200_002)).unwrap();
         let refused = get_token(&kernel, &root, &kept);
         assert!(matches!(refused, Err(TokenError::Damaged(_))));
     }
@@ -203,6 +238,6 @@ mod tests {
         let (kernel, root) = root(directory.path());
         let refused = put_token(&kernel, &root, "x".repeat(200_001));
         assert!(matches!(refused, Err(TokenError::File { .. })));
-        assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
     }
 }

@@ -5,5 +5,6 @@
 mod faults;
 mod limits;
 mod model;
+mod plan;
 mod safety;
 mod support;

@@ -9,7 +9,7 @@ use tempfile::tempdir;
 
 use crate::support::{Node, census, naive, plant, sliced};
 
-fn name() -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn name() -> impl Strategy<Value = Vec<u8>> {
     let byte = any::<u8>().prop_filter("part of a name", |byte| !matches!(byte, 0 | b'/'));
     let any_bytes = vec(byte, 1..20);
     let longest = any::<u8>().prop_map(|byte| vec![byte.max(b'0'); 255]);
@@ -17,7 +17,7 @@ fn name() -> impl Strategy<Value = Vec<u8>> {
         .prop_filter("a name", |name| !matches!(&**name, b"." | b".."))
 }
 
-fn node() -> impl Strategy<Value = Node> {
+pub(crate) fn node() -> impl Strategy<Value = Node> {
     let targets = prop_oneof![
         Just(".."),
         Just("."),
@@ -36,7 +36,7 @@ fn node() -> impl Strategy<Value = Node> {
     ]
 }
 
-fn options() -> impl Strategy<Value = Options> {
+pub(crate) fn options() -> impl Strategy<Value = Options> {
     let concurrency = prop_oneof![Just(1), Just(4), Just(64)];
     let limits = (
         concurrency,

@@ -103,8 +103,17 @@ pub(crate) fn census(root: &Path, kernel: Kernel, options: Options) -> Outcome<S
 }
 
 /// Runs in slices of `entries` and more, each going on from the text of the last token; how many, and what was seen.
-pub(crate) fn sliced(root: &Path, options: &Options, mut entries: u64) -> (u64, Outcome<Seen>) {
-    let mut resume = None;
+pub(crate) fn sliced(root: &Path, options: &Options, entries: u64) -> (u64, Outcome<Seen>) {
+    sliced_from(None, root, options, entries)
+}
+
+/// The same from what is left of a walk.
+pub(crate) fn sliced_from(
+    mut resume: Option<Token<Seen>>,
+    root: &Path,
+    options: &Options,
+    mut entries: u64,
+) -> (u64, Outcome<Seen>) {
     for slices in 1.. {
         let sweep = Census::of(entries);
         let walk = Walk {

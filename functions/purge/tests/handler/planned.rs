@@ -72,7 +72,7 @@ fn all_steps(place: &Place, payload: &Value) -> Value {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn many_do_what_one_does(
@@ -304,10 +304,37 @@ fn a_plan_or_a_range_that_is_none_is_refused() {
         let error = place.invoke_within(wrong, MINUTE).unwrap_err();
         assert_eq!(error.label(), "BadPayload");
     }
-    let name = format!(".sluice/plans/{}.plan", plan["plan"].as_str().unwrap());
+    let name = format!(".sluice/plans/{}/plan", plan["plan"].as_str().unwrap());
     let text = fs::read_to_string(place.path(&name)).unwrap();
     fs::write(place.path(&name), &text[..text.len() - 1]).unwrap();
     let cut_off = step(&plan, "range", &json!({"range": ranges(&plan)[0]}));
     let error = place.invoke_within(cut_off, MINUTE).unwrap_err();
     assert_eq!(error.label(), "BadToken");
+}
+
+#[test]
+fn what_nobody_will_ask_for_again_is_forgotten_and_the_audit_is_not() {
+    let place = Place::new(&[]);
+    let kept = ["resume/new", "audit/old.jsonl", "plans/new/plan"];
+    let old = ["resume/old", "plans/old/plan", "idempotency/old/0"];
+    for name in kept.iter().chain(&old) {
+        place.file(&format!(".sluice/{name}"), 1, 0);
+    }
+    for name in [
+        "resume/old",
+        "plans/old",
+        "idempotency/old",
+        "audit/old.jsonl",
+    ] {
+        crate::support::age(&place.path(&format!(".sluice/{name}")), 29);
+    }
+    place.invoke(json!({"dry_run": true}));
+    assert!(place.path(".sluice/resume/old").exists());
+    place.invoke(json!({}));
+    for name in kept {
+        assert!(place.path(&format!(".sluice/{name}")).exists(), "{name}");
+    }
+    for name in old {
+        assert!(!place.path(&format!(".sluice/{name}")).exists(), "{name}");
+    }
 }
