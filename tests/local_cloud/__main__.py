@@ -1,6 +1,7 @@
 """python tests/local_cloud demo|up|down: the deployed chain on a local cloud. See `make help`."""
 
 import argparse
+import json
 import os
 import platform
 import shlex
@@ -9,6 +10,7 @@ import time
 
 import cloud as local
 import deployment as sam
+import sweep
 from demo import Demo
 from samples import OBJECT_BYTES_MAX
 
@@ -44,6 +46,7 @@ def demo() -> int:
     try:
         deployed = _deployed(running)
         came_true = Demo(deployed).run()
+        came_true = sweep.SweepDemo(deployed).run() and came_true
     finally:
         local.stop(running)
     result = "Everything came true" if came_true else "FAILED"
@@ -59,10 +62,13 @@ def up() -> int:
     running = local.start(STAYS)
     try:
         deployed = _deployed(running)
+        tree = sweep.Tree(STAYS)
+        tree.make()
+        sweep.point_at(deployed, tree.root, PURGE_DRY_RUN=None)  # the payload decides
     except BaseException:
         local.stop(running)
         raise
-    _print_commands(deployed)
+    _print_commands(deployed, tree)
     return 0
 
 
@@ -82,7 +88,7 @@ def _host_architecture() -> str:
 
 
 def _build() -> None:
-    print("Building the real function, without link-time optimisation; a few minutes the first time.", flush=True)
+    print("Building the real functions, without link-time optimisation; a few minutes the first time.", flush=True)
     started = time.monotonic()
     sam.build(_host_architecture())
     print(f"Built in {time.monotonic() - started:.0f} s.", flush=True)
@@ -91,13 +97,16 @@ def _build() -> None:
 def _deployed(running: local.Cloud) -> sam.Deployment:
     started = time.monotonic()
     parameters = {"Architecture": _host_architecture(), "MaxObjectBytes": str(OBJECT_BYTES_MAX), "LogSampleRate": "1"}
-    deployed = sam.deploy(running, parameters)
+    deployed = sam.deploy(running, parameters | sweep.file_system(running))
     print(f"Deployed template.yaml with sam deploy in {time.monotonic() - started:.0f} s.", flush=True)
     return deployed
 
 
-def _print_commands(deployed: sam.Deployment) -> None:
+def _print_commands(deployed: sam.Deployment, tree: sweep.Tree) -> None:
     log_group = f"/aws/lambda/{deployed.outputs['CompressFunctionName']}"
+    machine = deployed.outputs["PurgeSweepArn"]
+    plan = json.dumps(sweep.PLAN)
+    real = json.dumps(sweep.PLAN | {"dry_run": False})
     settings = STAYS / "env.sh"
     cloud_settings = deployed.cloud.settings()
     lines = ["unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN"]
@@ -125,6 +134,13 @@ Then, for example:
   {deployed.outputs["ReadDlqCommand"]}
   sam remote invoke CompressFunction --event-file events/s3-test-event.json
   aws logs filter-log-events --log-group-name {log_group} --query 'events[].[message]' --output text
+
+Below {tree.root.relative_to(sam.ROOT)} are files, some of them old. Count them; see what a sweep would remove; let it:
+
+  sam remote invoke CountFunction --event-file events/count.json
+  aws stepfunctions start-execution --state-machine-arn {machine} --input '{plan}'
+  aws stepfunctions start-execution --state-machine-arn {machine} --input '{real}'
+  aws stepfunctions describe-execution --execution-arn <executionArn of its answer>
 
 Stop it with: make down""")
 

@@ -79,13 +79,35 @@ def missing_row(sample: Sample) -> tuple[str, ...]:
 
 
 def print_table(rows: list[tuple[str, ...]], seconds: float) -> None:
-    """Numbers to the right, text to the left."""
-    widths = [max(len(cells[column]) for cells in [_HEADER, *rows]) for column in range(len(_HEADER))]
-    print()
-    for cells in [_HEADER, tuple("-" * width for width in widths), *rows]:
-        aligned = [f"{cell:{side}{width}}" for cell, side, width in zip(cells, _SIDES, widths, strict=True)]
-        print("  " + "  ".join(aligned).rstrip())
+    """What became of each object."""
+    _print_columns(_HEADER, _SIDES, rows)
     print(f"\n  {len(rows)} objects in {seconds:.1f} s, from the first upload to the last output")
+
+
+_SWEEP_HEADER = ("sweep by the state machine", "ended", "files", "to purge", "purged", "directories", "seconds")
+_SWEEP_SIDES = "<<>>>>>"
+
+
+def sweep_row(label: str, ended: dict, seconds: float) -> tuple[str, ...]:
+    """One line of the table of executions."""
+    totals = ended["totals"]
+    names = ("files_scanned", "files_to_purge", "files_purged", "dirs_purged")
+    numbers = (f"{totals[name]:,}" if name in totals else "-" for name in names)
+    return (label, totals.get("status") or ended.get("error") or ended["status"], *numbers, f"{seconds:.1f}")
+
+
+def print_sweeps(rows: list[tuple[str, ...]]) -> None:
+    """What each execution came to."""
+    _print_columns(_SWEEP_HEADER, _SWEEP_SIDES, rows)
+
+
+def _print_columns(header: tuple[str, ...], sides: str, rows: list[tuple[str, ...]]) -> None:
+    """Numbers to the right, text to the left."""
+    widths = [max(len(cells[column]) for cells in [header, *rows]) for column in range(len(header))]
+    print()
+    for cells in [header, tuple("-" * width for width in widths), *rows]:
+        aligned = [f"{cell:{side}{width}}" for cell, side, width in zip(cells, sides, widths, strict=True)]
+        print("  " + "  ".join(aligned).rstrip())
 
 
 def print_dead_letters(letters: list[DeadLetter]) -> None:

@@ -1,10 +1,14 @@
 """Prints the CloudFormation template that SAM makes of TEMPLATE, for linters.
 
-Dependency cycles between SAM's generated resources are visible only there.
+Dependency cycles between SAM's generated resources are visible only there, and so are the state machines: their files are
+put in, after a look at where their states lead.
 """
 
 import json
 import sys
+from pathlib import Path
+
+import states
 
 from samtranslator.public.translator import ManagedPolicyLoader
 from samtranslator.translator.transform import transform
@@ -24,11 +28,29 @@ class NoManagedPolicies(ManagedPolicyLoader):
 def main(path: str) -> None:
     with open(path, encoding="utf-8") as file:
         template = yaml_parse(file)
-    for resource in template["Resources"].values():
+    machines = {}
+    for name, resource in template["Resources"].items():
+        properties = resource["Properties"]
+        # `sam package` puts an S3 address here; the translator takes nothing else.
         if resource["Type"] == "AWS::Serverless::Function":
-            # `sam package` puts an S3 address here; the translator takes nothing else.
-            resource["Properties"]["CodeUri"] = "s3://bucket/function.zip"
-    json.dump(transform(template, {}, NoManagedPolicies()), sys.stdout, indent=2)
+            properties["CodeUri"] = "s3://bucket/function.zip"
+        if resource["Type"] == "AWS::Serverless::StateMachine":
+            machines[name] = _machine(Path(path).parent / properties["DefinitionUri"])
+            properties["DefinitionUri"] = "s3://bucket/machine.json"
+    transformed = transform(template, {}, NoManagedPolicies())
+    for name, machine in machines.items():
+        properties = transformed["Resources"][name]["Properties"]
+        del properties["DefinitionS3Location"]
+        properties["Definition"] = machine
+    json.dump(transformed, sys.stdout, indent=2)
+
+
+def _machine(path: Path) -> dict:
+    # cfn-lint knows the ARNs of this partition alone.
+    machine = json.loads(path.read_text(encoding="utf-8").replace("${Partition}", "aws"))
+    if mistakes := states.mistakes(machine):
+        sys.exit("\n".join(f"{path}: {mistake}" for mistake in mistakes))
+    return machine
 
 
 if __name__ == "__main__":

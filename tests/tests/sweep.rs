@@ -1,5 +1,5 @@
 //! The real binaries of `purge` and `count`: a deadline that comes too early, a process that is killed, a
-//! configuration that is wrong.
+//! configuration that is wrong, and the sample events.
 
 #![expect(clippy::unwrap_used, reason = "every line here is part of a test")]
 
@@ -229,5 +229,29 @@ fn a_wrong_configuration_names_every_mistake_and_does_not_start() {
             let error = lines[0]["error"].as_str().unwrap();
             assert!(error.contains(&format!("{variable}={value:?}")), "{error}");
         }
+    }
+}
+
+#[test]
+fn the_sample_events_run_and_remove_nothing() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events");
+    for (name, binary, field, expected) in [
+        ("count.json", "count", "complete", json!(true)),
+        ("purge.json", "purge", "status", json!("complete")),
+        ("purge-plan.json", "purge", "status", json!("planned")),
+        ("purge-schedule.json", "purge", "status", json!("planned")),
+    ] {
+        let event = serde_json::from_str(&fs::read_to_string(folder.join(name)).unwrap()).unwrap();
+        let root = tree(3, 2);
+        let before = files(root.path());
+        let api = RuntimeApi::start();
+        let path = root.path().to_str().unwrap();
+        let _function = match binary {
+            "count" => Function::spawn(binary, &[("COUNT_ROOT", path)], &api),
+            _ => purge(root.path(), &api),
+        };
+        let answer = response(api.invoke(&event, PATIENCE));
+        assert_eq!(answer[field], expected, "{name}: {answer}");
+        assert_eq!(files(root.path()), before, "{name}");
     }
 }
