@@ -48,7 +48,12 @@ fn purge() -> Result<(), Box<dyn Error>> {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
     let began_at_ms = u64::try_from(since.as_millis())?;
     let retention = Retention::new(AgeBy::Newest, MAX_AGE_DAYS, began_at_ms);
-    let sweep = Purge::new(retention, Patterns::new(&include, &[])?, Mode::Remove, EmptyDirs::Stay);
+    let sweep = Purge::new(
+        retention,
+        Patterns::new(&include, &[])?,
+        Mode::Remove,
+        EmptyDirs::Stay,
+    );
     let kernel = Kernel::default();
     let walk = Walk {
         root: Root::open(&kernel, Path::new(&root))?,
