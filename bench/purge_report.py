@@ -131,7 +131,7 @@ def host_lines(programs: Programs) -> list[str]:
     now = datetime.datetime.now(datetime.UTC)
     return [
         "NOT MEASURED ON AWS: a model of a network file system on this machine, no NFS client, no EFS.",
-        f"host: {cpu_model()}, {os.cpu_count()} cores, {platform.machine()}, Linux {platform.release()}, {now:%Y-%m-%d}",
+        f"host: {cpu_model()}, {os.cpu_count()} cores, {platform.machine()}, Linux {platform.release().split('-')[0]}, {now:%Y-%m-%d}",
         tools.versions(programs),
         "model: lookup, getattr 1 ms; directory read 3 ms per 128 names with attributes or 400 without; unlink, rmdir, write 5 ms;",
         "opening a directory and the read that finds its end are free; 64 slots per mount; names and attributes cached for 3 s",

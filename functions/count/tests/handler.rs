@@ -70,7 +70,7 @@ fn everything_below_the_root_is_counted_by_what_it_is() {
         (&json!([]), &json!(null))
     );
     let names: Vec<&String> = answer.as_object().unwrap().keys().collect();
-    let contract = [
+    let expected = [
         "complete",
         "directories",
         "duration_seconds",
@@ -82,7 +82,7 @@ fn everything_below_the_root_is_counted_by_what_it_is() {
         "special",
         "symlinks",
     ];
-    assert_eq!(names, contract);
+    assert_eq!(names, expected);
 }
 
 #[test]

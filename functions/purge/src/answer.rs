@@ -170,6 +170,8 @@ pub struct PlanAnswer {
     pub counts_first: bool,
     pub units: usize,
     pub ranges: Vec<UnitRange>,
+    /// Whose state machine asked.
+    pub execution: Option<String>,
     pub duration_seconds: f64,
 }
 

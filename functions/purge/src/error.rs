@@ -45,6 +45,9 @@ pub enum PurgeError {
         /// Its name.
         plan: String,
     },
+    /// Someone else is at it; it can be tried again when they are done, or at their deadline.
+    #[error("{0}")]
+    InProgress(&'static str),
     /// Not every part of the plan is done.
     #[error(
         "plan {plan}: {missing} of {ranges} ranges are not done, the first is units {from} to {to}"
@@ -85,6 +88,7 @@ impl PurgeError {
             Self::Token(_) | Self::Walk(WalkError::Token(_)) => "BadToken",
             Self::Lease(_) => "NoLease",
             Self::PlanFile { .. } => "PlanFile",
+            Self::InProgress(_) => "InProgress",
             Self::PlanOutdated { .. } => "PlanOutdated",
             Self::PlanUnfinished { .. } => "PlanUnfinished",
             Self::PlanUnchecked { .. } => "PlanUnchecked",
@@ -107,7 +111,7 @@ impl Retryable for PurgeError {
             Self::Root(error) => matches!(error, RootError::Open { .. }),
             Self::Lease(error) => error.is_retryable(),
             Self::Token(error) => matches!(error, TokenError::File { .. }),
-            Self::Walk(WalkError::Spawn(_)) | Self::Lost(_) => true,
+            Self::Walk(WalkError::Spawn(_)) | Self::Lost(_) | Self::InProgress(_) => true,
         }
     }
 }

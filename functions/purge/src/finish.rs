@@ -125,7 +125,7 @@ impl<'a> Finish<'a> {
             .map(|(path, _)| path)
             .collect();
         // Children first, also where a chunk ends between them.
-        left.sort_by_key(|path| Reverse(path.len()));
+        left.sort_by(|a, b| (Reverse(a.len()), a).cmp(&(Reverse(b.len()), b)));
         for path in left {
             if let Next::Answer(answer) = self.push(path)? {
                 return Ok(Next::Answer(answer));

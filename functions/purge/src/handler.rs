@@ -7,7 +7,7 @@ use lambda_runtime::{Context, Diagnostic, LambdaEvent};
 use serde_json::{Value, json};
 use shared::deadline::Deadline;
 use shared::telemetry::{Metric, Telemetry, error_chain};
-use shared::walk::{Kernel, Root, Sample};
+use shared::walk::{Kernel, Sample};
 use tracing::Span;
 
 use crate::answer::{Answer, PlanAnswer, Status};
@@ -177,6 +177,9 @@ impl Done {
 /// What an answer says that is an earlier one's.
 const DONE_BEFORE: &str = "this schedule's sweep was done before; this is its answer";
 
+/// What is said of a step that somebody is at.
+const STEP_IN_PROGRESS: &str = "another invocation is at this step of the plan";
+
 /// What a plan's answer says then: whoever made it first goes by it.
 const PLANNED_BEFORE: &str = "this schedule's plan was made before";
 
@@ -195,8 +198,17 @@ async fn sweep(job: Job, deadline: Deadline) -> Result<Done, PurgeError> {
             Ok(Done::Before(answer))
         }
         Turn::Sweep(held) => {
-            let swept = blocking(move || running.run(&root)).await;
+            let swept = blocking(move || {
+                if running.is_shared(&root)? {
+                    return Ok(running.in_progress(&root));
+                }
+                running.run(&root)
+            });
+            let swept = swept.await;
             match &swept {
+                Ok(answer) if answer.reason.as_deref() == Some(IN_PROGRESS) => {
+                    end(*held, Status::Incomplete, Value::Null).await;
+                }
                 Ok(answer) => end(*held, answer.status, json!(answer)).await,
                 Err(_) => end(*held, Status::Incomplete, Value::Null).await,
             }
@@ -208,21 +220,28 @@ async fn sweep(job: Job, deadline: Deadline) -> Result<Done, PurgeError> {
 async fn plan(job: Job, workers: usize, deadline: Deadline) -> Result<Done, PurgeError> {
     let (now, job) = (job.at.now, Arc::new(job));
     let opening = Arc::clone(&job);
-    let (root, leases) = blocking(move || opening.open()).await?;
-    let planning = Arc::clone(&job);
-    let Some(leases) = leases else {
-        let made = blocking(move || planned::make(&planning, &root, workers)).await;
-        return made.map(Done::Planned);
-    };
-    let refused = |root: &Root, reason: &str| PlanAnswer {
-        reason: Some(reason.to_owned()),
-        ..planned::not_planned(&job, root, workers)
-    };
-    match leases.take(&job.asked(&root), deadline, now).await? {
-        Turn::InProgress => Ok(Done::Planned(refused(&root, IN_PROGRESS))),
-        Turn::DoneBefore(_) => Ok(Done::Planned(refused(&root, PLANNED_BEFORE))),
+    let (root, leases) = blocking(move || opening.open_to_plan()).await?;
+    match leases
+        .take(&job.asked_to_plan(&root), deadline, now)
+        .await?
+    {
+        Turn::InProgress => Err(PurgeError::InProgress(IN_PROGRESS)),
+        // The same execution, which did not get its answer.
+        Turn::DoneBefore(answer) if job.request.is_asked_by(&answer["execution"]) => {
+            Ok(Done::Before(answer))
+        }
+        Turn::DoneBefore(_) => Ok(Done::Planned(PlanAnswer {
+            reason: Some(PLANNED_BEFORE.to_owned()),
+            ..planned::not_planned(&job, &root, workers)
+        })),
         Turn::Sweep(held) => {
-            let made = blocking(move || planned::make(&planning, &root, workers)).await;
+            let made = blocking(move || {
+                if job.is_shared(&root)? {
+                    return Err(PurgeError::InProgress(IN_PROGRESS));
+                }
+                planned::make(&job, &root, workers)
+            });
+            let made = made.await;
             match &made {
                 Ok(answer) => end(*held, Status::Complete, json!(answer)).await,
                 Err(_) => end(*held, Status::Incomplete, Value::Null).await,
@@ -244,7 +263,7 @@ async fn do_step(
         return Ok(Done::Before(answer));
     }
     let Some(held) = leases.take_step(&key, deadline, now).await? else {
-        return Ok(Done::now(planned.in_progress(&step)));
+        return Err(PurgeError::InProgress(STEP_IN_PROGRESS));
     };
     // Whoever had it until now may have done it.
     let done = blocking(move || match planned.done(&step)? {

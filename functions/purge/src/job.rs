@@ -14,6 +14,7 @@ use shared::walk::{
 use crate::answer::{Answer, Status, Sweep};
 use crate::audit::Audit;
 use crate::budget::{Excess, Found};
+use crate::empty_dirs::EmptyDirs;
 use crate::error::PurgeError;
 use crate::lease::{self, Asked, Leases};
 use crate::place::is_system;
@@ -21,11 +22,10 @@ use crate::plan_file::Pass;
 use crate::planned;
 use crate::request::Request;
 use crate::retention::Retention;
-use crate::sweep::{EmptyDirs, Mode, Purge};
+use crate::sweep::{Mode, Purge};
 use crate::tally::Counts;
 
-/// How long tokens, plans and schedules' answers are kept. Source: Step Functions developer guide, "Redriving
-/// executions": within 14 days; and as much again.
+/// How long tokens, plans and schedules' answers are kept: longer than any sweep takes.
 const KEPT: Duration = Duration::from_hours(28 * 24);
 
 /// Between two lines about how far it is.
@@ -128,6 +128,9 @@ impl Job {
             Ok(self.answer(root, ended))
         };
         let removes = self.request.mode == Mode::Remove;
+        if removes && self.request.resume.is_none() {
+            self.forget(&kernel, root);
+        }
         let is_counted = resume
             .as_ref()
             .is_some_and(|token| token.job == self.name(Pass::Sweep.label()));
@@ -149,16 +152,41 @@ impl Job {
         if self.request.mode == Mode::DryRun {
             return Ok((root, None));
         }
-        let kernel = (self.at.kernel)();
-        let leases = Leases::open(&kernel, &root)?;
-        if self.request.resume.is_none() {
-            self.forget(&kernel, &root);
-        }
+        let leases = Leases::open(&(self.at.kernel)(), &root)?;
         Ok((root, Some(leases)))
     }
 
+    /// The same for a plan, which leaves something behind also when it is for a dry run.
+    pub(crate) fn open_to_plan(&self) -> Result<(Root, Leases), PurgeError> {
+        let root = self.at.root(&self.request.root)?;
+        let leases = Leases::open(&(self.at.kernel)(), &root)?;
+        Ok((root, leases))
+    }
+
+    /// See [`Job::asked`]. A plan for a dry run is in nobody's way.
+    pub(crate) fn asked_to_plan(&self, root: &Root) -> Asked {
+        let kind = match self.request.mode {
+            Mode::Remove => "",
+            Mode::DryRun => "/dry",
+        };
+        Asked {
+            root: format!("{}{kind}", root.inode()),
+            ..self.asked(root)
+        }
+    }
+
+    /// Whether many are at this root already, in whose way this would be.
+    pub(crate) fn is_shared(&self, root: &Root) -> Result<bool, PurgeError> {
+        if self.request.mode == Mode::DryRun {
+            return Ok(false);
+        }
+        let shared = planned::is_shared(&(self.at.kernel)(), root, self.at.now);
+        shared.map_err(|source| planned::failed("", source))
+    }
+
     /// What nobody will ask for again. That it could not be removed keeps nobody from sweeping.
-    fn forget(&self, kernel: &Kernel, root: &Root) {
+    /// For whoever has the turn: nobody else takes the lease of a root that was not swept for so long.
+    pub(crate) fn forget(&self, kernel: &Kernel, root: &Root) {
         let before = self.at.now.checked_sub(KEPT).unwrap_or(UNIX_EPOCH);
         for name in [lease::FOLDER, planned::FOLDER, TOKENS] {
             let folder = OwnFolder::open(kernel, root, name);
@@ -178,7 +206,7 @@ impl Job {
         } = &self.request;
         let schedule = scheduled_at.clone().filter(|_| resume.is_none());
         Asked {
-            root_inode: root.inode(),
+            root: root.inode().to_string(),
             schedule: schedule.map(|time| (time, options_hash.clone())),
         }
     }

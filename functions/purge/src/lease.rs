@@ -25,8 +25,8 @@ pub struct Leases {
 /// What a sweep is asked for.
 #[derive(Clone, Debug)]
 pub struct Asked {
-    /// The root's number in its file system.
-    pub root_inode: u64,
+    /// What stands for the root: its number in its file system.
+    pub root: String,
     /// The schedule's time and what stands for its options; `None` for whatever is not scheduled, and for going on.
     pub schedule: Option<(String, String)>,
 }
@@ -77,15 +77,14 @@ impl Leases {
     ) -> Result<Turn<'_>, IdempotencyError> {
         let mut schedule = None;
         if let Some((time, options)) = &asked.schedule {
-            let key = format!("{}/{time}/{options}", asked.root_inode);
+            let key = format!("{}/{time}/{options}", asked.root);
             match self.begin(&key, options, deadline, now).await? {
                 None => return Ok(Turn::InProgress),
                 Some(Begin::Replay(answer)) => return Ok(Turn::DoneBefore(answer)),
                 Some(Begin::Run(lease)) => schedule = Some(lease),
             }
         }
-        let key = asked.root_inode.to_string();
-        match self.begin(&key, "", deadline, now).await? {
+        match self.begin(&asked.root, "", deadline, now).await? {
             Some(Begin::Run(root)) => Ok(Turn::Sweep(Box::new(Held { root, schedule }))),
             // The root's own record is never completed.
             Some(Begin::Replay(_)) | None => {

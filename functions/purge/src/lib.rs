@@ -10,6 +10,7 @@ pub mod answer;
 pub mod audit;
 pub mod budget;
 pub mod config;
+pub mod empty_dirs;
 mod error;
 mod finish;
 pub mod handler;

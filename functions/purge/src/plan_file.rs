@@ -105,6 +105,15 @@ pub mod names {
     /// What came of all.
     pub const RESULT: &str = "result";
 
+    /// When anything was last done by it, if that may remove something.
+    pub const TOUCHED: &str = "touched";
+
+    /// What was answered about a range that was not done yet.
+    #[must_use]
+    pub fn slice(pass: Pass, range: UnitRange, slice: u32) -> String {
+        format!("{}.{slice}.answer", of(pass, range))
+    }
+
     /// What came of a range.
     #[must_use]
     pub fn done(pass: Pass, range: UnitRange) -> String {

@@ -6,7 +6,7 @@
 use std::ffi::{CStr, CString};
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -35,23 +35,28 @@ const PLAN_TIME: Duration = Duration::from_mins(1);
 /// Least time before the deadline at which a plan must be there.
 const PLAN_MARGIN: Duration = Duration::from_secs(10);
 
+/// Source: Lambda developer guide, "Quotas": 15 minutes; and a minute between two.
+const INVOCATION_MAX: Duration = Duration::from_mins(16);
+
 /// Entries above which a directory is shared: at 5 ms a removal, some 100 seconds of one worker.
 const ENTRIES_MAX: u64 = 20_000;
 
 /// Below `.sluice/`.
 pub(crate) const FOLDER: &CStr = c"plans";
 
-/// What an answer says of a step that somebody is at.
-const IN_PROGRESS: &str = "another invocation is at this step of the plan";
-
 /// Cuts the tree of a job, and keeps the plan.
 pub(crate) fn make(job: &Job, root: &Root, workers: usize) -> Result<PlanAnswer, PurgeError> {
     let kernel = (job.at.kernel)();
+    job.forget(&kernel, root);
     let began_at_ms = job.at.now_ms();
     let limits = PlanLimits {
         units_min: RANGES_PER_WORKER * workers,
         entries_max: ENTRIES_MAX,
-        time: PLAN_TIME.min(job.at.time.saturating_sub(PLAN_MARGIN)),
+        time: PLAN_TIME.min(
+            job.at
+                .time
+                .saturating_sub(job.at.began.elapsed() + PLAN_MARGIN),
+        ),
     };
     let retention = job.retention(began_at_ms);
     let removable = |path: &[u8], own: &_| {
@@ -62,7 +67,7 @@ pub(crate) fn make(job: &Job, root: &Root, workers: usize) -> Result<PlanAnswer,
     let removable = removes_dirs.then_some(&removable as &Removable<'_>);
     let plan = plan(root, &kernel, limits, removable);
     let file = PlanFile {
-        options: job.request.options.clone(),
+        options: job.request.all_options(),
         options_hash: job.request.options_hash.clone(),
         root_inode: root.inode(),
         began_at_ms,
@@ -75,12 +80,16 @@ pub(crate) fn make(job: &Job, root: &Root, workers: usize) -> Result<PlanAnswer,
     let folder = folder(&kernel, root)?.make_inner(&kernel, &inner);
     let folder = folder.map_err(|source| failed(&name, source))?;
     put_text(&folder, names::PLAN, &text)?;
+    if job.request.mode == Mode::Remove {
+        put_text(&folder, names::TOUCHED, "")?;
+    }
     Ok(PlanAnswer {
         status: "planned",
         plan: name,
         counts_first: job.request.mode == Mode::Remove && job.request.budget.is_limited(),
         units: file.plan.units(),
         ranges: file.ranges,
+        execution: job.request.execution.clone(),
         ..not_planned(job, root, workers)
     })
 }
@@ -98,6 +107,7 @@ pub(crate) fn not_planned(job: &Job, root: &Root, workers: usize) -> PlanAnswer 
         counts_first: false,
         units: 0,
         ranges: Vec::new(),
+        execution: None,
         duration_seconds: job.at.began.elapsed().as_secs_f64(),
     }
 }
@@ -170,10 +180,14 @@ impl Planned {
     /// What came of a step that was done before.
     pub(crate) fn done(&self, step: &Step) -> Result<Option<Value>, PurgeError> {
         match step {
-            Step::Range { range, pass, .. } => {
-                let done = self.range_done(*pass, *range)?;
-                Ok(done.map(|done| done.answer))
-            }
+            Step::Range {
+                range,
+                pass,
+                resume,
+            } => match self.range_done(*pass, *range)? {
+                Some(done) => Ok(Some(done.answer)),
+                None => self.find(&names::slice(*pass, *range, slice_of(resume.as_deref()))),
+            },
             Step::Check => {
                 let checked: Option<Checked> = self.find(names::CHECKED)?;
                 Ok(checked.map(|checked| checked.answer))
@@ -183,6 +197,9 @@ impl Planned {
     }
 
     pub(crate) fn run(&self, step: &Step) -> Result<Answer, PurgeError> {
+        if self.job.request.mode == Mode::Remove {
+            put_text(&self.folder, names::TOUCHED, "")?;
+        }
         match step {
             Step::Range {
                 range,
@@ -191,20 +208,6 @@ impl Planned {
             } => self.range(*range, *pass, resume.as_deref()),
             Step::Check => self.check(),
             Step::Finish { resume } => Finish::new(self, resume.as_deref())?.run(),
-        }
-    }
-
-    /// Nothing was done, since someone else is at it.
-    pub(crate) fn in_progress(&self, step: &Step) -> Answer {
-        let resume = match step {
-            Step::Range { resume, .. } | Step::Finish { resume } => resume.clone(),
-            Step::Check => None,
-        };
-        Answer {
-            status: Status::Refused,
-            reason: Some(IN_PROGRESS.to_owned()),
-            resume,
-            ..self.answer_of(Totals::default(), Totals::default(), true)
         }
     }
 
@@ -234,6 +237,8 @@ impl Planned {
         if let Some(excess) = excess {
             answer.status = Status::Refused;
             answer.reason = Some(excess.to_string());
+            // Nothing comes after this.
+            self.put(names::RESULT, &json!(answer))?;
         }
         let checked = Checked {
             answer: json!(answer),
@@ -291,7 +296,9 @@ impl Planned {
             duration: since + self.job.at.began.elapsed(),
             resume: None,
         };
-        self.job.answer(&self.root, ended)
+        let mut answer = self.job.answer(&self.root, ended);
+        answer.files_per_second = per_second(&answer);
+        answer
     }
 
     pub(crate) fn range_done(
@@ -319,8 +326,42 @@ impl Planned {
     }
 }
 
+/// How often a range was gone on with before this token.
+fn slice_of(resume: Option<&str>) -> u32 {
+    let count = resume.and_then(|token| token.split_once('.'));
+    count.and_then(|(count, _)| count.parse().ok()).unwrap_or(0)
+}
+
+/// Of all that was scanned, whoever did it.
+#[expect(clippy::cast_precision_loss, reason = "exact up to 2^53")]
+fn per_second(answer: &Answer) -> f64 {
+    if answer.duration_seconds > 0.0 {
+        answer.files_scanned as f64 / answer.duration_seconds
+    } else {
+        0.0
+    }
+}
+
 fn c_name(name: &str) -> Result<CString, PurgeError> {
     CString::new(name).map_err(|error| failed(name, error.into()))
+}
+
+/// Whether a sweep that removes something is under way below `root` by a plan: one that is not finished, and that was gone
+/// by within the time of an invocation.
+pub(crate) fn is_shared(kernel: &Kernel, root: &Root, now: SystemTime) -> io::Result<bool> {
+    let plans = OwnFolder::open(kernel, root, FOLDER)?;
+    for entry in std::fs::read_dir(plans.path())? {
+        let path = entry?.path();
+        let touched = path.join(names::TOUCHED).symlink_metadata();
+        let is_old = |at| now.duration_since(at).is_ok_and(|age| age > INVOCATION_MAX);
+        let recent = touched
+            .and_then(|file| file.modified())
+            .is_ok_and(|at| !is_old(at));
+        if recent && !path.join(names::RESULT).exists() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn folder(kernel: &Kernel, root: &Root) -> Result<OwnFolder, PurgeError> {

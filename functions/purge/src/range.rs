@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use serde_json::json;
 use shared::payload::bad_field;
-use shared::walk::{Outcome, Token, TokenError, Totals};
+use shared::walk::{End, Outcome, Token, TokenError, Totals};
 
 use crate::answer::{Answer, Status};
+use crate::empty_dirs::EmptyDirs;
 use crate::error::PurgeError;
 use crate::job::{Ended, Stage};
 use crate::notes::Notes;
 use crate::plan_file::{Checked, Pass, RangeDone, UnitRange, names};
 use crate::planned::{Planned, failed};
-use crate::sweep::{EmptyDirs, Mode};
+use crate::sweep::Mode;
 use crate::tally::Counts;
 
 impl Planned {
@@ -47,7 +48,8 @@ impl Planned {
             resume: Some(token),
         };
         let outcome = self.job.walk(&self.root, stage)?;
-        if let Some(notes) = notes {
+        // What hangs would keep this thread too; then the directories noted here stay.
+        if let Some(notes) = notes.filter(|_| outcome.end != End::Stalled) {
             let name = names::empty(range, slice);
             notes.keep().map_err(|source| failed(&name, source))?;
         }
@@ -83,6 +85,9 @@ impl Planned {
                 slices,
             };
             self.put(&names::done(pass, range), &done)?;
+        } else if answer.status == Status::Incomplete {
+            // An answer that gets lost on its way must not be worked for twice: what is removed is in no second count.
+            self.put(&names::slice(pass, range, slices - 1), &json!(answer))?;
         }
         Ok(answer)
     }

@@ -40,7 +40,11 @@ pub struct Request {
     pub scheduled_at: Option<String>,
     /// Everything that decides what goes, as a payload would say it.
     pub options: Value,
-    /// Stands for them: a token of other options is refused.
+    /// How they are carried out, as far as the payload says.
+    pub limits: Value,
+    /// `execution`: whose state machine asks, `{"id"}`.
+    pub execution: Option<String>,
+    /// Stands for the options: a token of other options is refused.
     pub options_hash: String,
 }
 
@@ -78,6 +82,8 @@ impl Request {
             "max_delete_fraction": budget.max_delete_fraction,
         });
         let concurrency = fields.whole("concurrency", 1..=CONCURRENCY_MAX as u64)?;
+        let memory_limit_mb = fields.whole("memory_limit_mb", 1..=MEMORY_MB_MAX)?;
+        let limits = json!({"concurrency": concurrency, "memory_limit_mb": memory_limit_mb});
         let concurrency = concurrency.and_then(|number| usize::try_from(number).ok());
         let request = Self {
             root: root.map_or_else(|| bounds.root.clone(), PathBuf::from),
@@ -89,16 +95,33 @@ impl Request {
             empty_dirs_max,
             budget,
             concurrency: concurrency.unwrap_or(defaults.concurrency),
-            memory_limit_mb: fields
-                .whole("memory_limit_mb", 1..=MEMORY_MB_MAX)?
-                .unwrap_or(defaults.memory_limit_mb),
+            memory_limit_mb: memory_limit_mb.unwrap_or(defaults.memory_limit_mb),
             resume: fields.text("resume")?,
             scheduled_at: fields.text("time")?,
             options_hash: hashed(&options),
             options,
+            limits,
+            execution: execution(&mut fields)?,
         };
         fields.finish()?;
         Ok(request)
+    }
+
+    /// Whether it is this execution that asks.
+    #[must_use]
+    pub fn is_asked_by(&self, execution: &Value) -> bool {
+        let ours = self.execution.as_deref();
+        ours.is_some() && ours == execution.as_str()
+    }
+
+    /// Options and limits, as a payload says them.
+    #[must_use]
+    pub fn all_options(&self) -> Value {
+        let mut all = self.options.clone();
+        if let (Value::Object(all), Value::Object(limits)) = (&mut all, &self.limits) {
+            all.extend(limits.clone());
+        }
+        all
     }
 }
 
@@ -127,6 +150,11 @@ fn age_by(fields: &mut Fields) -> Result<Option<AgeBy>, PayloadError> {
     let known = AgeBy::ALL.iter().find(|(name, _)| *name == asked);
     let known = known.ok_or_else(|| bad_field("age_by", asked, "newest, mtime"))?;
     Ok(Some(known.1))
+}
+
+fn execution(fields: &mut Fields) -> Result<Option<String>, PayloadError> {
+    let id = |value: &Value| Some(value.get("id")?.as_str()?.to_owned());
+    fields.value("execution", "{\"id\": text}", id)
 }
 
 fn globs(fields: &mut Fields, field: &str) -> Result<Option<Vec<String>>, PayloadError> {

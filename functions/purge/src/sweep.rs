@@ -2,14 +2,13 @@
 
 use std::ffi::{CStr, CString};
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 use shared::walk::{Attributes, Call, Entry, Errno, Freshness, Kind, Left, Removal, Sweep, Visit};
 
 use crate::audit::{self, Audit};
-use crate::notes::Notes;
+use crate::empty_dirs::EmptyDirs;
 use crate::patterns::Patterns;
 use crate::retention::Retention;
 use crate::tally::{Counts, Linked};
@@ -27,25 +26,6 @@ pub enum Mode {
     DryRun,
     /// It is removed.
     Remove,
-}
-
-/// What happens to directories that are empty, or become so.
-#[derive(Debug)]
-pub enum EmptyDirs {
-    /// Nothing.
-    Stay,
-    /// So many of them still go.
-    Go(AtomicU64),
-    /// They are written down for a pass of their own, when others are at the same tree.
-    Noted(Arc<Notes>),
-}
-
-impl EmptyDirs {
-    /// `None` is none at all.
-    #[must_use]
-    pub fn at_most(max: Option<u64>) -> Self {
-        max.map_or(Self::Stay, |max| Self::Go(max.into()))
-    }
 }
 
 /// Whether a file is looked at once more right before it goes.
@@ -298,23 +278,6 @@ impl Purge {
         }
         removal
     }
-
-    /// Takes one of the directories that may go.
-    fn may_leave(&self) -> bool {
-        let take = |left: u64| left.checked_sub(1);
-        match &self.empty_dirs {
-            EmptyDirs::Go(left) => left
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
-                .is_ok(),
-            EmptyDirs::Stay | EmptyDirs::Noted(_) => false,
-        }
-    }
-
-    fn give_back(&self) {
-        if let EmptyDirs::Go(left) = &self.empty_dirs {
-            left.fetch_add(1, Ordering::Relaxed);
-        }
-    }
 }
 
 /// A name that was due, and what it named.
@@ -406,12 +369,13 @@ impl Sweep for Purge {
             return false;
         }
         if let EmptyDirs::Noted(notes) = &self.empty_dirs {
-            let noted = notes.write(&left.path());
+            let path = left.path();
+            let noted = left.call(Call::Note, || notes.write(&path));
             return noted
                 .inspect_err(|errno| left.failed(Call::Note, *errno))
                 .is_ok();
         }
-        if !self.may_leave() {
+        if !self.empty_dirs.take() {
             return false;
         }
         let removal = match self.mode {
@@ -423,7 +387,7 @@ impl Sweep for Purge {
                 left.tally().dirs_to_purge += 1;
                 left.tally().dirs_purged += u64::from(self.mode == Mode::Remove);
             }
-            Removal::Gone | Removal::Stays => self.give_back(),
+            Removal::Gone | Removal::Stays => self.empty_dirs.give_back(),
         }
         removal != Removal::Stays
     }

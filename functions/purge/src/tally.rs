@@ -9,7 +9,7 @@ use shared::walk::{Attributes, Stamp, Tally};
 /// Files with several names that a dry run keeps in mind; the bytes of more of them are left out.
 const LINKED_FILES_MAX: usize = 100_000;
 
-/// The counts of the contract, and what they need to come out right.
+/// The counts of an answer, and what they need to come out right.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Regular files seen, whatever became of them.

@@ -131,13 +131,13 @@ impl<S: Sweep> Shared<S> {
                 Ok(kind) => kind,
                 Err(errno) => return visit.failed(Some(name), Call::Stat, errno),
             };
+        if kind == Kind::Directory && name == OWN_DIRECTORY {
+            return visit.keep();
+        }
         if !scope.includes_kind(kind) {
             return;
         }
         if kind == Kind::Directory {
-            if name == OWN_DIRECTORY {
-                return visit.keep();
-            }
             found.children.push(name.to_owned());
         }
         self.sweep

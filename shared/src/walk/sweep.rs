@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Mutex;
 use std::sync::mpsc::sync_channel;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
@@ -16,6 +17,9 @@ use super::kernel::{Attributes, Call, Freshness, Kind};
 use super::lock;
 use super::report::{Sample, Tally, Totals};
 use super::worker::STACK_BYTES;
+
+/// How old a look may be when it is acted on: a few times what a removal takes on a file system that answers.
+const LOOK_MAX: Duration = Duration::from_millis(30);
 
 /// One pass over a tree. Its methods run on many threads at once, for different directories.
 pub trait Sweep: Send + Sync + 'static {
@@ -98,8 +102,8 @@ impl<T: Tally> Visit<'_, T> {
     /// Looks at each entry as it is now, and acts on it; until `act` says that it is enough.
     ///
     /// While few other calls are in flight, the next entry is looked at beside what is done to the one before, and no
-    /// further ahead: what `act` is told is never older than one action. The kernel lets a look and a removal in one
-    /// directory overlap, but not two removals.
+    /// further ahead. The kernel lets a look and a removal in one directory overlap, but not two removals. A look that
+    /// is older than [`LOOK_MAX`] by then is not used.
     pub fn look_at_each<I: Sync>(
         &mut self,
         items: &[I],
@@ -112,7 +116,7 @@ impl<T: Tally> Visit<'_, T> {
             let look = move || {
                 for item in items {
                     let seen = core.stat(handle, name(item), Freshness::Forced);
-                    if tell.send(seen).is_err() {
+                    if tell.send((seen, Instant::now())).is_err() || !core.has_room() {
                         break;
                     }
                 }
@@ -125,9 +129,10 @@ impl<T: Tally> Visit<'_, T> {
                 drop(look);
             }
             for item in items {
-                let seen = told
-                    .recv()
-                    .unwrap_or_else(|_| core.stat(handle, name(item), Freshness::Forced));
+                let seen = match told.recv() {
+                    Ok((seen, at)) if at.elapsed() <= LOOK_MAX => seen,
+                    _ => core.stat(handle, name(item), Freshness::Forced),
+                };
                 let seen = self.seen(seen);
                 if act(self, item, seen).is_break() {
                     break;

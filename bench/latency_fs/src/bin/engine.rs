@@ -9,9 +9,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use purge::empty_dirs::EmptyDirs;
 use purge::patterns::Patterns;
 use purge::retention::{AgeBy, Retention};
-use purge::sweep::{EmptyDirs, Mode, Purge, Recheck};
+use purge::sweep::{Mode, Purge, Recheck};
 use serde_json::json;
 use shared::walk::{End, Kernel, Options, Root, Walk, run};
 

@@ -5,9 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use purge::empty_dirs::EmptyDirs;
 use purge::patterns::Patterns;
 use purge::retention::{AgeBy, Retention};
-use purge::sweep::{EmptyDirs, Mode, Purge};
+use purge::sweep::{Mode, Purge};
 use purge::tally::Counts;
 use shared::walk::{Kernel, Options, Outcome, Root, Sweep, Walk, run};
 use tempfile::TempDir;

@@ -9,9 +9,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use purge::empty_dirs::EmptyDirs;
 use purge::patterns::Patterns;
 use purge::retention::{AgeBy, Retention};
-use purge::sweep::{EmptyDirs, Mode, Purge};
+use purge::sweep::{Mode, Purge};
 use purge::tally::Counts;
 use rustix::fs::{CWD, FileType, mknodat};
 use serde_json::json;

@@ -129,44 +129,48 @@ fn a_directory_of_very_many_entries_is_shared() {
     assert!(!place.path("large/sub/old").exists());
 }
 
-#[test]
-fn a_range_that_runs_out_of_time_goes_on_where_it_stopped() {
+/// A root on which the fourth removal takes so long that a short deadline comes meanwhile; all others are as usual.
+fn slow_after_three() -> Place {
     let calls = Arc::new(AtomicU64::new(0));
-    let stop_at = Arc::new(AtomicU64::new(u64::MAX));
-    let (seen, stop) = (Arc::clone(&calls), Arc::clone(&stop_at));
-    // A call that takes too long: the walk's deadline comes while it waits.
-    let place = Place::on(&[], move || {
-        let (seen, stop) = (Arc::clone(&seen), Arc::clone(&stop));
+    Place::on(&[], move || {
+        let calls = Arc::clone(&calls);
         Kernel::disturbed(move |call, _| {
-            if call == Call::Unlink
-                && seen.fetch_add(1, Ordering::SeqCst) == stop.load(Ordering::SeqCst)
-            {
+            if call == Call::Unlink && calls.fetch_add(1, Ordering::SeqCst) == 3 {
                 std::thread::sleep(Duration::from_millis(700));
             }
             Ok(())
         })
-    });
-    wide(&place, 12, 9);
-    let mut payload = json!({"action": "plan", "workers": 1, "concurrency": 1});
-    payload["remove_empty_dirs"] = json!(true);
-    let plan = place.invoke(payload);
-    let range = ranges(&plan)[0].clone();
-    stop_at.store(3, Ordering::SeqCst);
-    let short = Duration::from_millis(5_400);
-    let first = step(&plan, "range", &json!({"range": range}));
-    let answer = place.invoke_within(first.clone(), short).unwrap();
-    assert_eq!(answer["status"], "incomplete", "{answer}");
-    let mut second = first;
-    second["resume"] = answer["resume"].clone();
-    to_the_end(&place, second);
-    for range in &ranges(&plan)[1..] {
-        to_the_end(&place, step(&plan, "range", &json!({"range": range})));
+    })
+}
+
+#[test]
+fn a_range_that_runs_out_of_time_goes_on_where_it_stopped_also_with_its_empty_directories() {
+    let place = slow_after_three();
+    for directory in 0..12 {
+        for file in 0..3 {
+            place.file(format!("d{directory}/f{file}"), 10, 40);
+        }
+        crate::support::age(&place.path(format!("d{directory}")), 40);
     }
+    let plan = place.invoke(json!({
+        "action": "plan", "workers": 1, "concurrency": 1, "remove_empty_dirs": true,
+    }));
+    let mut interrupted = 0;
+    for range in ranges(&plan) {
+        let mut part = step(&plan, "range", &json!({"range": range}));
+        let short = Duration::from_millis(5_400);
+        let answer = place.invoke_within(part.clone(), short).unwrap();
+        if answer["status"] == "incomplete" {
+            interrupted += 1;
+            part["resume"] = answer["resume"].clone();
+            to_the_end(&place, part);
+        }
+    }
+    assert!(interrupted > 0);
     let found = to_the_end(&place, step(&plan, "finish", &json!({})));
-    assert_eq!(
-        numbers(&found, ["files_scanned", "files_purged"]),
-        [12 * 9, 12 * 6]
-    );
+    let counts = ["files_scanned", "files_purged", "dirs_purged"];
+    assert_eq!(numbers(&found, counts), [36, 36, 12]);
+    assert_eq!(place.names().len(), 0);
 }
 
 #[test]
@@ -366,12 +370,14 @@ fn a_range_that_somebody_is_at_is_refused_and_another_one_is_not() {
             each.collect::<Vec<_>>()
         });
         inside.wait();
-        let statuses = steps
-            .iter()
-            .map(|step| place.invoke(step.clone())["status"].clone());
-        let statuses: Vec<Value> = statuses.collect();
-        assert_eq!(statuses.iter().filter(|it| *it == "refused").count(), 1);
-        assert_eq!(statuses.iter().filter(|it| *it == "complete").count(), 2);
+        let tried = steps.iter().map(|step| {
+            let answer = place.invoke_within(step.clone(), MINUTE);
+            answer.map_err(|error| error.label())
+        });
+        let tried: Vec<_> = tried.collect();
+        let refused = tried.iter().filter(|it| **it == Err("InProgress"));
+        assert_eq!(refused.count(), 1, "{tried:?}");
+        assert_eq!(tried.iter().filter(|it| it.is_ok()).count(), 2);
         go_on.wait();
         all.join().unwrap()
     });
@@ -381,4 +387,88 @@ fn a_range_that_somebody_is_at_is_refused_and_another_one_is_not() {
     );
     let found = to_the_end(&place, step(&plan, "finish", &json!({})));
     assert_eq!(number(&found, "files_purged"), 2);
+}
+
+#[test]
+fn a_dry_run_over_its_budget_is_refused_with_its_totals() {
+    for (max_deletes, status) in [(12, "complete"), (11, "refused")] {
+        let place = Place::new(&[]);
+        wide(&place, 6, 3);
+        let plan = place.invoke(json!({
+            "action": "plan", "workers": 2, "max_deletes": max_deletes, "dry_run": true,
+        }));
+        assert_eq!(plan["counts_first"], false);
+        for range in ranges(&plan) {
+            to_the_end(&place, step(&plan, "range", &json!({"range": range})));
+        }
+        let found = place.invoke(step(&plan, "finish", &json!({})));
+        assert_eq!(found["status"], status, "{found}");
+        assert_eq!(number(&found, "files_to_purge"), 12);
+        assert_eq!(found["reason"].is_null(), status == "complete");
+    }
+}
+
+#[test]
+fn a_plan_whose_answer_got_lost_is_answered_again_to_the_execution_that_made_it() {
+    let place = Place::new(&[]);
+    wide(&place, 2, 3);
+    let mut payload = json!({
+        "action": "plan", "workers": 2, "time": "2026-01-01T00:00:00Z", "execution": {"id": "one"},
+    });
+    let first = place.invoke(payload.clone());
+    assert_eq!(place.invoke(payload.clone()), first);
+    payload["execution"]["id"] = json!("two");
+    assert_eq!(place.invoke(payload)["status"], "refused");
+}
+
+#[test]
+fn while_many_sweep_nobody_else_begins_until_they_are_done() {
+    let place = Place::new(&[]);
+    wide(&place, 3, 3);
+    let payload = json!({"action": "plan", "workers": 1});
+    let plan = place.invoke(payload.clone());
+    let second = place.invoke_within(payload.clone(), MINUTE).unwrap_err();
+    assert_eq!(second.label(), "InProgress");
+    assert_eq!(place.invoke(json!({}))["status"], "refused");
+    assert_eq!(place.invoke(json!({"dry_run": true}))["status"], "complete");
+    let dry = json!({"action": "plan", "workers": 1, "dry_run": true});
+    assert_eq!(place.invoke(dry)["status"], "planned");
+    for range in ranges(&plan) {
+        to_the_end(&place, step(&plan, "range", &json!({"range": range})));
+    }
+    to_the_end(&place, step(&plan, "finish", &json!({})));
+    assert_eq!(place.invoke(payload)["status"], "planned");
+}
+
+#[test]
+fn a_plan_keeps_how_fast_it_may_go() {
+    let place = Place::new(&[]);
+    wide(&place, 9, 9);
+    let plan = place.invoke(json!({
+        "action": "plan", "workers": 1, "concurrency": 1, "dry_run": true,
+    }));
+    for range in ranges(&plan) {
+        let answer = to_the_end(&place, step(&plan, "range", &json!({"range": range})));
+        assert!(number(&answer, "concurrency_peak") <= 1, "{answer}");
+    }
+}
+
+#[test]
+fn an_interrupted_range_whose_answer_got_lost_says_it_again() {
+    let place = slow_after_three();
+    wide(&place, 12, 9);
+    let plan = place.invoke(json!({"action": "plan", "workers": 1, "concurrency": 1}));
+    let range = step(&plan, "range", &json!({"range": ranges(&plan)[0]}));
+    let short = Duration::from_millis(5_400);
+    let first = place.invoke_within(range.clone(), short).unwrap();
+    assert_eq!(first["status"], "incomplete", "{first}");
+    assert_eq!(place.invoke(range.clone()), first);
+    let mut rest = range;
+    rest["resume"] = first["resume"].clone();
+    to_the_end(&place, rest);
+    for range in &ranges(&plan)[1..] {
+        to_the_end(&place, step(&plan, "range", &json!({"range": range})));
+    }
+    let found = to_the_end(&place, step(&plan, "finish", &json!({})));
+    assert_eq!(number(&found, "files_purged"), 12 * 6);
 }
