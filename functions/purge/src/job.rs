@@ -189,8 +189,9 @@ impl Job {
     pub(crate) fn forget(&self, kernel: &Kernel, root: &Root) {
         let before = self.at.now.checked_sub(KEPT).unwrap_or(UNIX_EPOCH);
         for name in [lease::FOLDER, planned::FOLDER, TOKENS] {
-            let folder = OwnFolder::open(kernel, root, name);
-            if let Err(error) = folder.and_then(|folder| folder.forget(before)) {
+            let folder = OwnFolder::find(kernel, root, name);
+            let forgotten = folder.and_then(|folder| folder.map_or(Ok(0), |it| it.forget(before)));
+            if let Err(error) = forgotten {
                 tracing::warn!(error = error_chain(&error), "old files below .sluice stay");
             }
         }

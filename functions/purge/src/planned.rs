@@ -349,7 +349,9 @@ fn c_name(name: &str) -> Result<CString, PurgeError> {
 /// Whether a sweep that removes something is under way below `root` by a plan: one that is not finished, and that was gone
 /// by within the time of an invocation.
 pub(crate) fn is_shared(kernel: &Kernel, root: &Root, now: SystemTime) -> io::Result<bool> {
-    let plans = OwnFolder::open(kernel, root, FOLDER)?;
+    let Some(plans) = OwnFolder::find(kernel, root, FOLDER)? else {
+        return Ok(false);
+    };
     for entry in std::fs::read_dir(plans.path())? {
         let path = entry?.path();
         let touched = path.join(names::TOUCHED).symlink_metadata();

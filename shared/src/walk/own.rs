@@ -81,6 +81,19 @@ impl OwnFolder {
         Ok(Self { fd })
     }
 
+    /// Opens it if it is there.
+    pub fn find(kernel: &Kernel, root: &Root, name: &CStr) -> io::Result<Option<Self>> {
+        let open = |parent, name| match kernel.open(parent, name, Access::Read) {
+            Ok(fd) => Ok(Some(fd)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(errno),
+        };
+        let Some(own) = open(root.as_fd(), OWN_DIRECTORY)? else {
+            return Ok(None);
+        };
+        Ok(open(own.as_fd(), name)?.map(|fd| Self { fd }))
+    }
+
     /// Opens a folder in it, which must be there.
     pub fn inner(&self, kernel: &Kernel, name: &CStr) -> io::Result<Self> {
         let fd = kernel.open(self.fd.as_fd(), name, Access::Read)?;
