@@ -38,7 +38,7 @@ setup: $(SETUP) ## install the pinned tools into .venv/ (the other targets do it
 
 build: $(SETUP) ## release build for AWS (arm64, full LTO) into .aws-sam/
 	@tests/local_cloud/rust_target.sh $(ARCHITECTURE)
-	for function in functions/*/; do (cd $$function && cargo lambda build --locked --release $(CARGO_LAMBDA_FLAGS)); done
+	for manifest in functions/*/Cargo.toml; do (cd $${manifest%/Cargo.toml} && cargo lambda build --locked --release $(CARGO_LAMBDA_FLAGS)); done
 	sam build --parameter-overrides Architecture=$(ARCHITECTURE)
 
 demo: $(SETUP) ## the whole chain for real on a local cloud: deploy, upload, compress, verify, print a table
