@@ -16,5 +16,7 @@ mod model;
 mod names;
 mod planned;
 mod refusal;
+mod steps;
 mod storm;
 mod support;
+mod turns;
