@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import datetime
 import os
 import platform
@@ -13,7 +12,7 @@ from statistics import median
 import purge_tools as tools
 from purge_measure import ADAPTIVE, BUDGET_SPEC, COUNT_FILES, FLAT_FILES, IOPS, PURGE_SPEC, UNIT_FILES, UNITS, Results
 from purge_tools import Programs, Run
-from tables import Target, cpu_model, spread, table
+from tables import Target, cpu_model, spread, table, write_lines
 
 UNLINK_MS = 5.0
 
@@ -143,13 +142,7 @@ def write_csv(folder: Path, found: Sequence[Row], judged: Sequence[Target], note
     """`purge.csv`, `purge-targets.csv`; the notes are comment lines above each header."""
 
     def write(name: str, header: Sequence[str], lines: Iterable[Sequence[object]]) -> Path:
-        path = folder / name
-        with path.open("w", newline="") as file:
-            file.writelines(f"# {note}\n" for note in notes)
-            out = csv.writer(file, lineterminator="\n")
-            out.writerow(header)
-            out.writerows(lines)
-        return path
+        return write_lines(folder / name, header, lines, notes)
 
     header = "case tool samples files wall_s wall_s_min wall_s_max peak_kb calls_per_file in_flight_peak unlinks_per_directory_peak unlink_ms"
     lines = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import datetime
 import os
 import platform
@@ -18,7 +17,7 @@ import boto3
 
 from function import PYTHON
 from measure import GB_PER_CORE, Batch, Cell, Identity, Outside, Start
-from tables import Target, cpu_model, spread, table
+from tables import Target, cpu_model, spread, table, write_lines
 
 DEFAULTS = ("sluice zip 5", "sluice zstd 3")
 
@@ -214,13 +213,7 @@ def write_csv(folder: Path, results: Results, rows: Sequence[Target], notes: Seq
     """`files.csv`, `batches.csv`, `targets.csv`; the notes are comment lines above each header."""
 
     def write(name: str, header: Sequence[str], lines: Iterable[Sequence[object]]) -> Path:
-        path = folder / name
-        with path.open("w", newline="") as file:
-            file.writelines(f"# {note}\n" for note in notes)
-            out = csv.writer(file, lineterminator="\n")
-            out.writerow(header)
-            out.writerows(lines)
-        return path
+        return write_lines(folder / name, header, lines, notes)
 
     def three(samples: Sequence[float], digits: int) -> list[str]:
         return [f"{f(samples):.{digits}f}" for f in (median, min, max)] if samples else ["", "", ""]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import platform
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,16 @@ class Target:
 def spread(samples: Sequence[float], digits: int = 0) -> str:
     """Median, least and most."""
     return f"{median(samples):.{digits}f} ({min(samples):.{digits}f}–{max(samples):.{digits}f})" if samples else "–"
+
+
+def write_lines(path: Path, header: Sequence[str], lines: Iterable[Sequence[object]], notes: Sequence[str]) -> Path:
+    """A CSV file; the notes are comment lines above its header."""
+    with path.open("w", newline="") as file:
+        file.writelines(f"# {note}\n" for note in notes)
+        out = csv.writer(file, lineterminator="\n")
+        out.writerow(header)
+        out.writerows(lines)
+    return path
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:

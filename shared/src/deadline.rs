@@ -35,6 +35,13 @@ impl Deadline {
     }
 }
 
+/// Milliseconds since the Unix epoch; a time before it is the epoch.
+#[must_use]
+pub fn epoch_ms(at: SystemTime) -> u64 {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

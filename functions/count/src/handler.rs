@@ -1,15 +1,15 @@
 //! From an invocation to a walk, and from its outcome to an answer.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use lambda_runtime::{Context, Diagnostic, LambdaEvent};
 use serde::Serialize;
 use serde_json::{Value, json};
-use shared::deadline::Deadline;
+use shared::deadline::{Deadline, epoch_ms};
 use shared::telemetry::{Metric, Telemetry, error_chain};
 use shared::walk::{
-    End, Kernel, Options, Outcome, Progress, Root, Sample, Token, Walk, get_token, put_token, run,
+    End, Kernel, Options, Outcome, Root, Sample, Token, Totals, Walk, progress_lines, run,
 };
 use tracing::Span;
 
@@ -20,9 +20,6 @@ use crate::request::Request;
 
 /// What a token must say to be gone on with.
 const JOB: &str = "count";
-
-/// Between two lines about how far it is.
-const PROGRESS_EVERY: Duration = Duration::from_secs(30);
 
 /// Everything that lives as long as the process.
 pub struct App {
@@ -144,36 +141,31 @@ fn walk(
     let kernel = Kernel::default();
     let root = Root::open(&kernel, outer)?.below(&kernel, &request.root)?;
     let resume = match &request.resume {
-        Some(token) => Some(Token::decode(&get_token(&kernel, &root, token)?)?),
+        Some(token) => Some(Token::get(&kernel, &root, token)?),
         None => None,
     };
     let before = resume
         .as_ref()
         .map_or(0, |token: &Token<Entries>| token.totals.tally.files);
-    let epoch_ms = now
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_millis();
     let walk = Walk {
         root: root.open_again()?,
         kernel: Kernel::default(),
         sweep: Arc::new(Census),
         job: JOB.to_owned(),
-        began_at_ms: resume.as_ref().map_or_else(
-            || u64::try_from(epoch_ms).unwrap_or(u64::MAX),
-            |token| token.began_at_ms,
-        ),
+        began_at_ms: resume
+            .as_ref()
+            .map_or_else(|| epoch_ms(now), |token| token.began_at_ms),
         resume,
         options,
     };
-    let outcome = run(walk, progress_lines())?;
+    let outcome = run(walk, progress_lines(report_progress))?;
     if outcome.end == End::Stalled {
         tracing::warn!(
             "no call came back for too long; what was in flight is left for the next run"
         );
     }
     let resume = match &outcome.resume {
-        Some(token) => Some(put_token(&kernel, &root, token.encode()?)?),
+        Some(token) => Some(token.put(&kernel, &root)?),
         None => None,
     };
     Ok(answer(outcome, before, resume))
@@ -194,24 +186,17 @@ fn answer(outcome: Outcome<Entries>, files_before: u64, resume: Option<String>) 
     }
 }
 
-fn progress_lines() -> impl FnMut(&Progress<'_, Census>) {
-    let mut next = PROGRESS_EVERY;
-    move |progress| {
-        if progress.elapsed() >= next {
-            next += PROGRESS_EVERY;
-            let totals = progress.snapshot().totals;
-            let Entries {
-                files, directories, ..
-            } = totals.tally;
-            tracing::info!(files, directories, errors = totals.errors, "progress");
-        }
-    }
+fn report_progress(totals: &Totals<Entries>) {
+    let Entries {
+        files, directories, ..
+    } = totals.tally;
+    tracing::info!(files, directories, errors = totals.errors, "progress");
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::walk::{Snapshot, Totals};
+    use shared::walk::Snapshot;
 
     fn outcome(end: End, errors: u64) -> Outcome<Entries> {
         let tally = Entries {

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
+use shared::deadline::epoch_ms;
 use shared::telemetry::error_chain;
 use shared::walk::{
-    End, Kernel, Options, Outcome, OwnFolder, Progress, Root, Snapshot, TOKENS, Token, Totals,
-    Walk, get_token, put_token, run,
+    End, Kernel, Options, Outcome, OwnFolder, Root, Snapshot, TOKENS, Token, Totals, Walk,
+    progress_lines, run,
 };
 
 use crate::answer::{Answer, Status, Sweep};
@@ -27,9 +28,6 @@ use crate::tally::Counts;
 
 /// How long tokens, plans and schedules' answers are kept: longer than any sweep takes.
 const KEPT: Duration = Duration::from_hours(28 * 24);
-
-/// Between two lines about how far it is.
-const PROGRESS_EVERY: Duration = Duration::from_secs(30);
 
 /// What an answer says that is no sweep's.
 pub(crate) const IN_PROGRESS: &str = "another sweep of this root is in progress";
@@ -94,8 +92,7 @@ impl Invocation {
     }
 
     pub(crate) fn now_ms(&self) -> u64 {
-        let since = self.now.duration_since(UNIX_EPOCH).unwrap_or_default();
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        epoch_ms(self.now)
     }
 }
 
@@ -103,7 +100,7 @@ impl Job {
     pub(crate) fn run(&self, root: &Root) -> Result<Answer, PurgeError> {
         let kernel = (self.at.kernel)();
         let mut resume: Option<Token<Counts>> = match &self.request.resume {
-            Some(token) => Some(Token::decode(&get_token(&kernel, root, token)?)?),
+            Some(token) => Some(Token::get(&kernel, root, token)?),
             None => None,
         };
         let totals = |token: &Token<Counts>| token.totals.clone();
@@ -113,7 +110,7 @@ impl Job {
             .map_or_else(|| self.at.now_ms(), |token| token.began_at_ms);
         let end = |outcome: Outcome<Counts>, only_counted, excess| {
             let resume = match &outcome.resume {
-                Some(token) => Some(put_token(&kernel, root, token.encode()?)?),
+                Some(token) => Some(token.put(&kernel, root)?),
                 None => None,
             };
             let ended = Ended {
@@ -324,7 +321,7 @@ impl Job {
                 ..Options::default()
             },
         };
-        Ok(run(walk, progress_lines())?)
+        Ok(run(walk, progress_lines(report_progress))?)
     }
 
     /// Whether what was found is too much; not known before all was seen.
@@ -367,23 +364,16 @@ impl Job {
     }
 }
 
-fn progress_lines() -> impl FnMut(&Progress<'_, Purge>) {
-    let mut next = PROGRESS_EVERY;
-    move |progress| {
-        if progress.elapsed() >= next {
-            next += PROGRESS_EVERY;
-            let totals = progress.snapshot().totals;
-            let counts = totals.tally;
-            tracing::info!(
-                files_scanned = counts.files_scanned,
-                files_purged = counts.files_purged,
-                files_to_purge = counts.files_to_purge,
-                dirs_scanned = counts.dirs_scanned,
-                dirs_purged = counts.dirs_purged,
-                bytes_freed = counts.bytes_freed,
-                errors = totals.errors,
-                "progress"
-            );
-        }
-    }
+fn report_progress(totals: &Totals<Counts>) {
+    let counts = &totals.tally;
+    tracing::info!(
+        files_scanned = counts.files_scanned,
+        files_purged = counts.files_purged,
+        files_to_purge = counts.files_to_purge,
+        dirs_scanned = counts.dirs_scanned,
+        dirs_purged = counts.dirs_purged,
+        bytes_freed = counts.bytes_freed,
+        errors = totals.errors,
+        "progress"
+    );
 }

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use shared::walk::{
     End, Kernel, Outcome, OwnFolder, PlanLimits, Removable, Root, Snapshot, Token, TokenError,
-    Totals, checksum, get_token, plan, put_token, seal, unseal,
+    Totals, checksum, plan, seal, unseal,
 };
 
 use crate::answer::{Answer, PlanAnswer, Status, rfc3339};
@@ -215,8 +215,7 @@ impl Planned {
     pub(crate) fn get_resume(&self, resume: &str) -> Result<(u32, Token<Counts>), PurgeError> {
         let (count, token) = resume.split_once('.').ok_or(TokenError::Damaged("count"))?;
         let count = count.parse().map_err(|_| TokenError::Damaged("count"))?;
-        let token = get_token(&self.kernel, &self.root, token)?;
-        Ok((count, Token::decode(&token)?))
+        Ok((count, Token::get(&self.kernel, &self.root, token)?))
     }
 
     /// See [`Planned::get_resume`].
@@ -225,7 +224,7 @@ impl Planned {
         count: u32,
         token: &Token<Counts>,
     ) -> Result<String, PurgeError> {
-        let token = put_token(&self.kernel, &self.root, token.encode()?)?;
+        let token = token.put(&self.kernel, &self.root)?;
         Ok(format!("{count}.{token}"))
     }
 

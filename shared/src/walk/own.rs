@@ -10,12 +10,14 @@ use std::time::SystemTime;
 
 use rustix::fs::{AtFlags, Mode, OFlags, mkdirat, openat, renameat, unlinkat};
 use rustix::io::Errno;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::kernel::{Access, Kernel};
 use super::listing::OWN_DIRECTORY;
 use super::root::Root;
 use super::seal::checksum;
-use super::token::TokenError;
+use super::token::{Token, TokenError};
 
 /// Longest token that is part of an answer, bytes. Source: Step Functions developer guide, "Quotas": 256 KB per state,
 /// less what else is in it.
@@ -30,8 +32,19 @@ pub const TOKENS: &CStr = c"resume";
 /// What a token begins with that is only the name of a file.
 const POINTER: &str = "file.";
 
-/// Keeps a token: short ones as they are, longer ones in a file whose name is returned instead.
-pub fn put_token(kernel: &Kernel, root: &Root, token: String) -> Result<String, TokenError> {
+impl<T: Serialize + DeserializeOwned> Token<T> {
+    /// Keeps it: a short one as its text, a longer one in a file whose name is returned instead.
+    pub fn put(&self, kernel: &Kernel, root: &Root) -> Result<String, TokenError> {
+        put_token(kernel, root, self.encode()?)
+    }
+
+    /// The token that [`Token::put`] has kept.
+    pub fn get(kernel: &Kernel, root: &Root, kept: &str) -> Result<Self, TokenError> {
+        Self::decode(&get_token(kernel, root, kept)?)
+    }
+}
+
+fn put_token(kernel: &Kernel, root: &Root, token: String) -> Result<String, TokenError> {
     if token.len() <= TOKEN_BYTES_MAX {
         return Ok(token);
     }
@@ -42,8 +55,7 @@ pub fn put_token(kernel: &Kernel, root: &Root, token: String) -> Result<String, 
     }
 }
 
-/// The token that [`put_token`] has kept.
-pub fn get_token(kernel: &Kernel, root: &Root, token: &str) -> Result<String, TokenError> {
+fn get_token(kernel: &Kernel, root: &Root, token: &str) -> Result<String, TokenError> {
     let Some(name) = token.strip_prefix(POINTER) else {
         return Ok(token.to_owned());
     };

@@ -6,6 +6,25 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::engine::Progress;
+use super::sweep::Sweep;
+
+/// Between two lines about how far a walk is.
+const PROGRESS_EVERY: Duration = Duration::from_secs(30);
+
+/// For [`run`](super::run): reports what is done so far, every half minute.
+pub fn progress_lines<S: Sweep>(
+    mut report: impl FnMut(&Totals<S::Tally>),
+) -> impl FnMut(&Progress<'_, S>) {
+    let mut next = PROGRESS_EVERY;
+    move |progress| {
+        if progress.elapsed() >= next {
+            next += PROGRESS_EVERY;
+            report(&progress.snapshot().totals);
+        }
+    }
+}
+
 /// Errors that are kept with their path and cause; the others are only counted.
 pub const SAMPLES_MAX: usize = 10;
 
