@@ -37,6 +37,8 @@ impl Sweep for Census {
     type Tally = Entries;
     type Batch = ();
 
+    const LOOKS_AT_ATTRIBUTES: bool = false;
+
     fn entry(&self, visit: &mut Visit<'_, Entries>, (): &mut (), entry: Entry<'_>) {
         let tally = visit.tally();
         match entry.kind {

@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, CString};
 use std::mem::MaybeUninit;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
 use rustix::fs::RawDir;
@@ -19,6 +19,13 @@ use super::worker::Shared;
 
 /// The directory that is ours.
 pub(super) const OWN_DIRECTORY: &CStr = c".sluice";
+
+/// What the first read of a directory asks for when nobody wants attributes, bytes.
+///
+/// Clients of network file systems ask for attributes together with the first names, and for names alone once nobody
+/// looked at them. Making an inode of each name costs more than the rest of a listing. The Linux NFS client asks for a
+/// page first whatever its reader asks for; FUSE asks for as much as its reader.
+const FIRST_READ_BYTES: usize = 4_096;
 
 /// How a listing ended.
 pub(super) enum Listing {
@@ -58,49 +65,59 @@ impl<S: Sweep> Shared<S> {
         dir: &Arc<Dir>,
         buffer: &mut [MaybeUninit<u8>],
     ) -> Listing {
-        let mut entries = RawDir::new(visit.handle.as_fd(), buffer);
+        let handle = visit.handle;
         let mut found = Found::default();
         let (mut tries, mut gauge) = (1, Some(Gauge::Reads));
+        let mut ask_bytes = buffer.len();
+        if !S::LOOKS_AT_ATTRIBUTES {
+            ask_bytes = ask_bytes.min(FIRST_READ_BYTES);
+        }
         loop {
-            let mut pass = None;
-            if entries.is_buffer_empty() {
-                self.sweep.flush(visit, &mut found.batch);
-                if visit.cancelled || visit.is_stopped() {
-                    return Listing::Interrupted;
-                }
-                if self.hand_on(dir, &mut found.children) {
-                    return Listing::Parked;
-                }
-                pass = self.core.gate.enter(gauge.take());
-                if pass.is_none() {
-                    return Listing::Interrupted;
-                }
-                if let Err(errno) = self.core.kernel.before(Call::ReadDir, dir.name()) {
-                    drop(pass);
-                    if self.try_again(errno, &mut tries) {
-                        continue;
-                    }
-                    visit.failed(None, Call::ReadDir, errno);
-                    return Listing::Finished;
-                }
+            self.sweep.flush(visit, &mut found.batch);
+            if visit.cancelled || visit.is_stopped() {
+                return Listing::Interrupted;
             }
-            let next = entries.next();
+            if self.hand_on(dir, &mut found.children) {
+                return Listing::Parked;
+            }
+            let Some(pass) = self.core.gate.enter(gauge.take()) else {
+                return Listing::Interrupted;
+            };
+            let mut entries = RawDir::new(handle.as_fd(), &mut buffer[..ask_bytes]);
+            let permitted = self.core.kernel.before(Call::ReadDir, dir.name());
+            let first = permitted.and_then(|()| entries.next().transpose());
             drop(pass);
-            match next {
-                None => return Listing::Finished,
-                Some(Ok(entry)) => {
-                    tries = 1;
+            match first {
+                Ok(None) => return Listing::Finished,
+                Ok(Some(entry)) => {
                     let kind = Kind::of(entry.file_type());
                     self.entry(visit, &mut found, entry.file_name(), kind);
                 }
-                Some(Err(errno)) if self.try_again(errno, &mut tries) => {}
-                Some(Err(errno)) => {
+                Err(errno) if self.try_again(errno, &mut tries) => continue,
+                Err(errno) => {
                     visit.failed(None, Call::ReadDir, errno);
                     return Listing::Finished;
                 }
             }
+            self.rest_of_read(visit, &mut found, &mut entries);
             if visit.is_stopped() {
                 return Listing::Interrupted;
+            }
+            (tries, ask_bytes) = (1, buffer.len());
+        }
+    }
+
+    /// The entries that came with the first one: nothing is asked of the server here.
+    fn rest_of_read(
+        &self,
+        visit: &mut Visit<'_, S::Tally>,
+        found: &mut Found<S::Batch>,
+        entries: &mut RawDir<'_, BorrowedFd<'_>>,
+    ) {
+        while !entries.is_buffer_empty() && !visit.is_stopped() {
+            if let Some(Ok(entry)) = entries.next() {
+                let kind = Kind::of(entry.file_type());
+                self.entry(visit, found, entry.file_name(), kind);
             }
         }
     }

@@ -28,6 +28,9 @@ pub trait Sweep: Send + Sync + 'static {
     /// What it puts off until a batch of entries was read.
     type Batch: Default;
 
+    /// Whether it wants to know more of files than their names and kinds. If not, a server is not made to tell.
+    const LOOKS_AT_ATTRIBUTES: bool = true;
+
     /// Begins a directory, once, before anything in it was touched. Returns whether [`Sweep::leave`] shall be asked
     /// when nothing stays in it.
     fn enter(&self, visit: &mut Visit<'_, Self::Tally>) -> bool {
