@@ -33,7 +33,16 @@ impl Deadline {
         }
         self.since_epoch.saturating_sub(now)
     }
+
+    /// How long to wait at `now` for work that ought to end by itself before the deadline; never quite nothing.
+    #[must_use]
+    pub fn patience(self, now: SystemTime) -> Duration {
+        self.remaining(now).saturating_sub(GIVE_UP).max(GIVE_UP)
+    }
 }
+
+/// What is left of an invocation's time for saying that nothing has answered.
+const GIVE_UP: Duration = Duration::from_millis(500);
 
 /// Milliseconds since the Unix epoch; a time before it is the epoch.
 #[must_use]
@@ -56,6 +65,14 @@ mod tests {
         assert_eq!(deadline.remaining(at(9_999)), Duration::from_millis(1));
         assert_eq!(deadline.remaining(at(10_000)), Duration::ZERO);
         assert_eq!(deadline.remaining(at(10_001)), Duration::ZERO);
+    }
+
+    #[test]
+    fn patience_ends_before_the_deadline() {
+        let deadline = Deadline::from_epoch_ms(EMULATED_MAX.as_secs() * 2_000);
+        let before = |seconds: u64| at(EMULATED_MAX.as_secs() * 2_000 - seconds * 1_000);
+        assert_eq!(deadline.patience(before(10)), Duration::from_millis(9_500));
+        assert_eq!(deadline.patience(before(0)), GIVE_UP);
     }
 
     #[test]

@@ -19,6 +19,9 @@ pub enum CountError {
     /// The walk did not begin.
     #[error(transparent)]
     Walk(#[from] WalkError),
+    /// The time is up and the file system has not answered: what was done is not known.
+    #[error("the file system does not answer")]
+    Hung,
     /// The walk's thread ended without an outcome.
     #[error("walk")]
     Lost(#[source] tokio::task::JoinError),
@@ -33,6 +36,7 @@ impl CountError {
             Self::Root(_) => "BadRoot",
             Self::Token(_) | Self::Walk(WalkError::Token(_)) => "BadToken",
             Self::Walk(WalkError::Spawn(_)) => "NoThreads",
+            Self::Hung => "Hung",
             Self::Lost(_) => "Lost",
         }
     }
@@ -44,7 +48,7 @@ impl Retryable for CountError {
             Self::BadPayload(_) | Self::Walk(WalkError::Token(_)) => false,
             Self::Root(error) => matches!(error, RootError::Open { .. }),
             Self::Token(error) => matches!(error, TokenError::File { .. }),
-            Self::Walk(WalkError::Spawn(_)) | Self::Lost(_) => true,
+            Self::Walk(WalkError::Spawn(_)) | Self::Hung | Self::Lost(_) => true,
         }
     }
 }

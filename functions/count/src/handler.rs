@@ -73,7 +73,11 @@ impl App {
     }
 
     async fn answer(&self, payload: Value, context: &Context) -> Result<Value, CountError> {
-        let counted = self.count(payload, context, SystemTime::now()).await;
+        let now = SystemTime::now();
+        let patience = Deadline::from_epoch_ms(context.deadline).patience(now);
+        // A call that hangs keeps its thread, and nobody else.
+        let counted = tokio::time::timeout(patience, self.count(payload, context, now)).await;
+        let counted = counted.unwrap_or(Err(CountError::Hung));
         match &counted {
             Ok(answer) => self.report(answer),
             Err(error) => tracing::error!(error = error_chain(error), "invocation failed"),

@@ -29,6 +29,7 @@ fn invoke(app: &App, payload: Value, within: Duration) -> Result<Value, CountErr
     "request-1".clone_into(&mut context.request_id);
     context.deadline = u64::try_from(deadline.as_millis()).unwrap();
     tokio::runtime::Builder::new_current_thread()
+        .enable_time()
         .build()
         .unwrap()
         .block_on(app.handle(LambdaEvent::new(payload, context)))

@@ -14,7 +14,14 @@ use shared::walk::{Attributes, Errno, Kernel, OwnFolder, Root, RootError};
 /// An open audit file, below `.sluice/audit/`.
 #[derive(Debug)]
 pub struct Audit {
-    file: Mutex<File>,
+    file: Mutex<Lines>,
+}
+
+#[derive(Debug)]
+struct Lines {
+    file: File,
+    /// A write failed: its last line may have no end.
+    torn: bool,
 }
 
 impl Audit {
@@ -29,7 +36,7 @@ impl Audit {
         let begun = OwnFolder::open(kernel, root, c"audit")
             .and_then(|folder| folder.create(&name))
             .and_then(|file| {
-                let file = Mutex::new(file);
+                let file = Mutex::new(Lines { file, torn: false });
                 let audit = Self { file };
                 audit.write(std::slice::from_ref(sweep))?;
                 audit.sync()?;
@@ -41,16 +48,18 @@ impl Audit {
         })
     }
 
-    /// Appends `lines` in one piece.
+    /// Appends `lines` in one piece, on lines of their own also where an earlier write failed half-way.
     pub fn write(&self, lines: &[Value]) -> Result<(), Errno> {
         let text = lines.iter().fold(String::new(), |mut text, line| {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "{line}");
             text
         });
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.write_all(text.as_bytes())
-            .map_err(|error| errno(&error))
+        let mut lines = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let begin = if lines.torn { "\n" } else { "" };
+        let written = lines.file.write_all(format!("{begin}{text}").as_bytes());
+        lines.torn = written.is_err();
+        written.map_err(|error| errno(&error))
     }
 
     /// Waits until everything written so far is on disk. Does not keep others from writing.
@@ -59,6 +68,7 @@ impl Audit {
             .file
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+            .file
             .try_clone();
         file.and_then(|file| file.sync_data())
             .map_err(|error| errno(&error))

@@ -73,6 +73,9 @@ pub enum PurgeError {
     /// The walk did not begin.
     #[error(transparent)]
     Walk(#[from] WalkError),
+    /// The time is up and the file system has not answered: what was done is not known.
+    #[error("the file system does not answer")]
+    Hung,
     /// The walk's thread ended without an outcome.
     #[error("walk")]
     Lost(#[source] tokio::task::JoinError),
@@ -93,6 +96,7 @@ impl PurgeError {
             Self::PlanUnfinished { .. } => "PlanUnfinished",
             Self::PlanUnchecked { .. } => "PlanUnchecked",
             Self::Walk(WalkError::Spawn(_)) => "NoThreads",
+            Self::Hung => "Hung",
             Self::Lost(_) => "Lost",
         }
     }
@@ -111,7 +115,9 @@ impl Retryable for PurgeError {
             Self::Root(error) => matches!(error, RootError::Open { .. }),
             Self::Lease(error) => error.is_retryable(),
             Self::Token(error) => matches!(error, TokenError::File { .. }),
-            Self::Walk(WalkError::Spawn(_)) | Self::Lost(_) | Self::InProgress(_) => true,
+            Self::Walk(WalkError::Spawn(_)) | Self::Hung | Self::Lost(_) | Self::InProgress(_) => {
+                true
+            }
         }
     }
 }

@@ -66,7 +66,11 @@ impl App {
     }
 
     async fn answer(&self, payload: Value, context: &Context) -> Result<Value, PurgeError> {
-        match self.purge(payload, context, SystemTime::now()).await {
+        let now = SystemTime::now();
+        let patience = Deadline::from_epoch_ms(context.deadline).patience(now);
+        // A call that hangs keeps its thread, and nobody else.
+        let purged = tokio::time::timeout(patience, self.purge(payload, context, now)).await;
+        match purged.unwrap_or(Err(PurgeError::Hung)) {
             Ok(Done::Now(answer)) => {
                 self.report(&answer);
                 Ok(json!(answer))

@@ -24,6 +24,7 @@ mod planned;
 mod range;
 pub mod request;
 pub mod retention;
+mod staying;
 pub mod sweep;
 pub mod tally;
 pub mod task;

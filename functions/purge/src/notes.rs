@@ -1,4 +1,6 @@
 //! Directories that nothing stays in, written down for the pass that removes them: one path a line, children first.
+//!
+//! A line is a path between two slashes: one that is torn, by a write that failed or a process that ended, names nothing.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
@@ -31,7 +33,8 @@ impl Notes {
     /// Appends a path below the root.
     pub fn write(&self, path: &[u8]) -> Result<(), Errno> {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        writeln!(file, "{}", percent_encode(path, ENCODED)).map_err(|error| {
+        // On a line of its own, whatever was torn before it.
+        write!(file, "\n/{}/", percent_encode(path, ENCODED)).map_err(|error| {
             // What is no system error cannot happen to a file.
             Errno::from_io_error(&error).unwrap_or(Errno::IO)
         })
@@ -51,5 +54,23 @@ pub(crate) fn read(
     name: &str,
 ) -> io::Result<impl Iterator<Item = io::Result<Vec<u8>>> + use<>> {
     let lines = BufReader::new(folder.read(name)?).lines();
-    Ok(lines.map(|line| Ok(percent_decode_str(&line?).collect())))
+    let paths = lines.map(|line| Ok(path_of(&line?)));
+    Ok(paths.filter_map(Result::transpose))
+}
+
+fn path_of(line: &str) -> Option<Vec<u8>> {
+    let path = line.strip_prefix('/')?.strip_suffix('/')?;
+    Some(percent_decode_str(path).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_torn_line_names_nothing_and_takes_no_other_with_it() {
+        let lines = ["", "/a/2024-01/", "/a/2024", "a/2024/", "/", "/b%20c/"];
+        let paths: Vec<Vec<u8>> = lines.into_iter().filter_map(path_of).collect();
+        assert_eq!(paths, [b"a/2024-01".to_vec(), b"b c".to_vec()]);
+    }
 }

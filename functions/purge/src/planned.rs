@@ -35,8 +35,9 @@ const PLAN_TIME: Duration = Duration::from_mins(1);
 /// Least time before the deadline at which a plan must be there.
 const PLAN_MARGIN: Duration = Duration::from_secs(10);
 
-/// Source: Lambda developer guide, "Quotas": 15 minutes; and a minute between two.
-const INVOCATION_MAX: Duration = Duration::from_mins(16);
+/// Longest time between two touches of a plan that is under way. Source: Lambda developer guide, "Quotas": 15 minutes for
+/// an invocation; and the half hour for which the state machine tries again when functions are throttled.
+const UNTOUCHED_MAX: Duration = Duration::from_mins(45);
 
 /// Entries above which a directory is shared: at 5 ms a removal, some 100 seconds of one worker.
 const ENTRIES_MAX: u64 = 20_000;
@@ -197,9 +198,21 @@ impl Planned {
     }
 
     pub(crate) fn run(&self, step: &Step) -> Result<Answer, PurgeError> {
-        if self.job.request.mode == Mode::Remove {
-            put_text(&self.folder, names::TOUCHED, "")?;
+        self.touch()?;
+        let answer = self.do_step(step);
+        // The next step may have to wait for its turn: what keeps others away counts from now.
+        self.touch()?;
+        answer
+    }
+
+    fn touch(&self) -> Result<(), PurgeError> {
+        match self.job.request.mode {
+            Mode::Remove => put_text(&self.folder, names::TOUCHED, ""),
+            Mode::DryRun => Ok(()),
         }
+    }
+
+    fn do_step(&self, step: &Step) -> Result<Answer, PurgeError> {
         match step {
             Step::Range {
                 range,
@@ -346,7 +359,7 @@ fn c_name(name: &str) -> Result<CString, PurgeError> {
 }
 
 /// Whether a sweep that removes something is under way below `root` by a plan: one that is not finished, and that was gone
-/// by within the time of an invocation.
+/// by not long ago.
 pub(crate) fn is_shared(kernel: &Kernel, root: &Root, now: SystemTime) -> io::Result<bool> {
     let Some(plans) = OwnFolder::find(kernel, root, FOLDER)? else {
         return Ok(false);
@@ -354,7 +367,7 @@ pub(crate) fn is_shared(kernel: &Kernel, root: &Root, now: SystemTime) -> io::Re
     for entry in std::fs::read_dir(plans.path())? {
         let path = entry?.path();
         let touched = path.join(names::TOUCHED).symlink_metadata();
-        let is_old = |at| now.duration_since(at).is_ok_and(|age| age > INVOCATION_MAX);
+        let is_old = |at| now.duration_since(at).is_ok_and(|age| age > UNTOUCHED_MAX);
         let recent = touched
             .and_then(|file| file.modified())
             .is_ok_and(|at| !is_old(at));

@@ -11,6 +11,7 @@ use crate::audit::{self, Audit};
 use crate::empty_dirs::EmptyDirs;
 use crate::patterns::Patterns;
 use crate::retention::Retention;
+use crate::staying::{not_known, not_touched, stays};
 use crate::tally::{Counts, Linked};
 
 /// What an NFS client calls a file that was removed while someone has it open.
@@ -128,8 +129,12 @@ impl Purge {
         file.kind == Kind::File && self.retention.is_due(file)
     }
 
-    /// Removes what is still due of a batch. Without a record of the intent nothing is touched.
+    /// Removes what is still due of a batch, if it is still below the root. Without a record of the intent nothing is touched.
     fn remove_all(&self, visit: &mut Visit<'_, Counts>, batch: &[Due]) {
+        if let Err(errno) = visit.check_place() {
+            visit.failed(None, Call::Stat, errno);
+            return not_touched(visit, batch.len() as u64, errno);
+        }
         if let Some(audit) = &self.audit {
             let intents: Vec<Value> = batch
                 .iter()
@@ -139,9 +144,10 @@ impl Purge {
                 audit.write(&intents).and_then(|()| audit.sync())
             });
             if let Err(errno) = written {
-                return batch
-                    .iter()
-                    .for_each(|(name, _)| not_removed(visit, name, Call::Audit, errno));
+                for (name, _) in batch {
+                    visit.failed(Some(name), Call::Audit, errno);
+                }
+                return not_touched(visit, batch.len() as u64, errno);
             }
         }
         let results = self.remove_each(visit, batch);
@@ -196,7 +202,8 @@ impl Purge {
             return false;
         };
         if let Err(errno) = visit.unlink(name) {
-            not_removed(visit, name, Call::Unlink, errno);
+            visit.failed(Some(name), Call::Unlink, errno);
+            not_touched(visit, 1, errno);
             return false;
         }
         visit.settle(Counts::purged(&file));
@@ -209,9 +216,16 @@ impl Purge {
         let Some(file) = self.look_again(visit, name, seen, &linked) else {
             return false;
         };
+        if file.links > 1 && linked.is_full() && !linked.contains(file.inode) {
+            // For the next sweep: without being kept in mind its other names would look young.
+            visit.tally().files_to_purge += 1;
+            stays(visit);
+            return false;
+        }
         let pinned = visit.pin(name);
         if let Err(errno) = visit.unlink(name) {
-            not_removed(visit, name, Call::Unlink, errno);
+            visit.failed(Some(name), Call::Unlink, errno);
+            not_touched(visit, 1, errno);
             return false;
         }
         let mut counts = Counts::purged(&file);
@@ -285,29 +299,6 @@ type Due = (CString, Attributes);
 
 /// What the server said about a file.
 type Look = Result<Attributes, Errno>;
-
-/// A file that is none of ours to remove, now or ever.
-fn stays(visit: &mut Visit<'_, Counts>) {
-    visit.keep();
-    visit.tally().files_scanned += 1;
-}
-
-/// What is gone was never there; what cannot be looked at stays.
-fn not_known(visit: &mut Visit<'_, Counts>, name: &CStr, errno: Errno) {
-    if errno != Errno::NOENT && errno != Errno::CANCELED {
-        visit.tally().files_scanned += 1;
-    }
-    visit.failed(Some(name), Call::Stat, errno);
-}
-
-/// What was due and could not be removed, unless it is gone or the walk was stopped.
-fn not_removed(visit: &mut Visit<'_, Counts>, name: &CStr, call: Call, errno: Errno) {
-    if errno != Errno::NOENT && errno != Errno::CANCELED {
-        visit.tally().files_scanned += 1;
-        visit.tally().files_to_purge += 1;
-    }
-    visit.failed(Some(name), call, errno);
-}
 
 impl Sweep for Purge {
     type Tally = Counts;

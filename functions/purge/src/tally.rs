@@ -6,7 +6,8 @@ use std::ops::AddAssign;
 use serde::{Deserialize, Serialize};
 use shared::walk::{Attributes, Stamp, Tally};
 
-/// Files with several names that a dry run keeps in mind; the bytes of more of them are left out.
+/// Files with several names that are kept in mind, some 15 MB. A dry run leaves out the bytes of more of them; a sweep leaves
+/// their names to the next one.
 const LINKED_FILES_MAX: usize = 100_000;
 
 /// The counts of an answer, and what they need to come out right.
@@ -148,6 +149,12 @@ impl Linked {
     #[must_use]
     pub fn contains(&self, inode: u64) -> bool {
         self.0.contains_key(&inode)
+    }
+
+    /// Whether no other file can be kept in mind.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.0.len() >= LINKED_FILES_MAX
     }
 
     /// Whether nothing is known about any file.

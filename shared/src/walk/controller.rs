@@ -9,8 +9,8 @@ const START: f64 = 8.0;
 /// Below this there is no telling a slow server from a slow caller.
 const LIMIT_MIN: f64 = 4.0;
 
-/// Windows with fewer calls say nothing.
-const CALLS_MIN: u64 = 8;
+/// Fewer calls say nothing.
+pub(super) const CALLS_MIN: u64 = 8;
 
 /// Lowest latency that is worth telling apart, µs: below it no network was involved. Source: EFS user guide,
 /// "Amazon EFS performance", reads from 250 µs.
@@ -51,6 +51,8 @@ pub struct Controller {
     limit: f64,
     limit_max: f64,
     doubling: bool,
+    /// Nothing spoke against growing the last time that something was measured.
+    may_grow: bool,
     learns: bool,
     floors_us: [Option<f64>; 2],
 }
@@ -64,6 +66,7 @@ impl Controller {
             limit: START.min(limit_max),
             limit_max,
             doubling: true,
+            may_grow: true,
             learns: true,
             floors_us: [None; 2],
         }
@@ -100,19 +103,32 @@ impl Controller {
         let floor_us = floor.map_or(latency_us, |floor| (floor * FLOOR_RISE).min(latency_us));
         *floor = Some(floor_us);
         let gradient = floor_us / latency_us;
+        self.may_grow = gradient > GROW_ABOVE;
         if gradient < SHRINK_BELOW {
             self.doubling = false;
             self.set(self.limit * 0.9);
         } else if gradient <= GROW_ABOVE {
             self.doubling = false;
         } else if window.saturated {
-            let step = if self.doubling {
-                self.limit
-            } else {
-                0.5 * self.limit.sqrt()
-            };
-            self.set(self.limit + step);
+            self.grow();
         }
+    }
+
+    /// Learns that the limit was felt for a while and nothing could be measured: directories so large that hardly one was
+    /// begun, and nothing to remove in them. What is measured next corrects it.
+    pub fn unmeasured(&mut self) {
+        if self.learns && self.may_grow {
+            self.grow();
+        }
+    }
+
+    fn grow(&mut self) {
+        let step = if self.doubling {
+            self.limit
+        } else {
+            0.5 * self.limit.sqrt()
+        };
+        self.set(self.limit + step);
     }
 
     /// Halves the limit: memory is short.
@@ -182,6 +198,21 @@ mod tests {
             limits.push(controller.limit());
         }
         assert_eq!(limits, [8, 16, 32, 64, 64]);
+    }
+
+    #[test]
+    fn what_cannot_be_measured_grows_until_something_speaks_against_it() {
+        let mut controller = Controller::new(64);
+        controller.unmeasured();
+        assert_eq!(controller.limit(), 16);
+        controller.observe(window(5_000.0));
+        controller.observe(window(50_000.0));
+        let before = controller.limit();
+        controller.unmeasured();
+        assert_eq!(controller.limit(), before);
+        controller.observe(window(5_000.0));
+        controller.unmeasured();
+        assert!(controller.limit() > before);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Instant;
 
 use sha2::{Digest, Sha256};
 
@@ -75,6 +76,8 @@ pub(super) struct Dir {
     pub(super) scope: Scope,
     handle: Mutex<Option<Arc<Handle>>>,
     inode: OnceLock<u64>,
+    /// When it, and all above it, was last seen where it is thought to be.
+    in_place: Mutex<Option<Instant>>,
     /// Whoever removes an entry: the kernel lets only one at a time, and the others would wait inside of it.
     pub(super) lane: Mutex<()>,
     pub(super) progress: Mutex<Progress>,
@@ -103,6 +106,7 @@ impl Dir {
             scope,
             handle: Mutex::default(),
             inode: OnceLock::new(),
+            in_place: Mutex::default(),
             lane: Mutex::default(),
             progress: Mutex::new(progress),
         }
@@ -128,14 +132,29 @@ impl Dir {
     /// Gives the descriptor up; who needs it again looks it up by name, and `inode` tells whether it is the same.
     pub(super) fn close(&self, inode: Option<u64>) {
         if let Some(inode) = inode {
-            let _ = self.inode.set(inode);
+            self.is_number(inode);
         }
         if self.parent.is_some() {
             *lock(&self.handle) = None;
         }
     }
 
-    /// Its number, if it was open before.
+    /// Learns its number; the first one counts.
+    pub(super) fn is_number(&self, inode: u64) {
+        let _ = self.inode.set(inode);
+    }
+
+    /// When it, and all above it, was last seen in its place.
+    pub(super) fn in_place(&self) -> Option<Instant> {
+        *lock(&self.in_place)
+    }
+
+    /// It, and all above it, was in its place at that time.
+    pub(super) fn was_in_place(&self, time: Instant) {
+        *lock(&self.in_place) = Some(time);
+    }
+
+    /// Its number, if it is known.
     pub(super) fn inode(&self) -> Option<u64> {
         self.inode.get().copied()
     }

@@ -1,8 +1,8 @@
-//! Starts the workers, watches them, and says what came of it.
+//! Starts the workers, and says what came of it.
 
 use std::io;
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use super::controller::Controller;
@@ -11,26 +11,15 @@ use super::dir::{self, Dir, Handle};
 use super::frontier::Frontier;
 use super::gate::Gate;
 use super::kernel::Kernel;
+use super::listing::FIRST_READ_BYTES;
 use super::report::{End, Snapshot, Totals};
+use super::resume;
 use super::root::Root;
 use super::scope::Scope;
 use super::sweep::Sweep;
 use super::token::{Token, TokenError};
+use super::watch::{Progress, Watch};
 use super::worker::{STACK_BYTES, Shared, State};
-use super::{lock, memory, resume};
-
-/// How often the limit is adapted and the deadline looked at.
-const TICK: Duration = Duration::from_millis(50);
-
-/// Ticks between two looks at the memory in use.
-const TICKS_PER_MEMORY_LOOK: u32 = 5;
-
-/// Least time before the deadline in which nothing new is begun; a tail of slow calls makes it longer.
-const MARGIN_MIN: Duration = Duration::from_secs(5);
-const MARGIN_CALLS: u32 = 20;
-
-/// What is left of it for the answer when calls do not come back.
-const ANSWER: Duration = Duration::from_secs(1);
 
 /// Descriptors that workers need for themselves, each: its directory, and two on the way to it.
 const DESCRIPTORS_PER_WORKER: usize = 3;
@@ -140,6 +129,7 @@ pub fn run<S: Sweep>(
         token.belongs_to(&job, root_inode)?;
     }
     let core = core(kernel, &options);
+    let is_fuse = Kernel::is_fuse(root.as_fd());
     let root = Handle::new(root.into_fd(), &core.open);
     let (ready, totals) = if let Some(token) = resume {
         (resume::directories(&root, token.nodes)?, token.totals)
@@ -147,7 +137,7 @@ pub fn run<S: Sweep>(
         let root = Dir::root(root, Scope::Everything, dir::Progress::unlisted());
         (vec![root], Totals::default())
     };
-    let shared = Arc::new(shared(core, sweep, &options, ready, totals));
+    let shared = Arc::new(shared(core, sweep, &options, is_fuse, (ready, totals)));
     let watch = Watch::new(Arc::clone(&shared), began, &options);
     if watch.is_late() {
         shared.core.gate.close();
@@ -190,8 +180,8 @@ fn shared<S: Sweep>(
     core: Core,
     sweep: Arc<S>,
     options: &Options,
-    ready: Vec<Arc<Dir>>,
-    totals: Totals<S::Tally>,
+    is_fuse: bool,
+    (ready, totals): (Vec<Arc<Dir>>, Totals<S::Tally>),
 ) -> Shared<S> {
     let mut frontier = Frontier::new(options.frontier_max, core.kept_open_max / 2);
     frontier.extend(ready.into_iter().rev());
@@ -199,6 +189,7 @@ fn shared<S: Sweep>(
         core,
         sweep,
         buffer_bytes: options.buffer_bytes,
+        first_read_bytes: first_read_bytes(is_fuse, S::LOOKS_AT_ATTRIBUTES, options.buffer_bytes),
         state: Mutex::new(State {
             frontier,
             running: vec![None; options.concurrency],
@@ -208,6 +199,15 @@ fn shared<S: Sweep>(
         work: Condvar::new(),
         idle: Condvar::new(),
         done: Mutex::new(totals),
+    }
+}
+
+/// See [`FIRST_READ_BYTES`].
+fn first_read_bytes(is_fuse: bool, looks_at_attributes: bool, buffer_bytes: usize) -> usize {
+    if is_fuse && !looks_at_attributes {
+        FIRST_READ_BYTES.min(buffer_bytes)
+    } else {
+        buffer_bytes
     }
 }
 
@@ -228,173 +228,19 @@ fn spawn<S: Sweep>(shared: &Arc<Shared<S>>, workers: usize) -> Result<(), WalkEr
     Ok(())
 }
 
-/// How far a walk is, for who wants to know.
-pub struct Progress<'a, S: Sweep> {
-    watch: &'a Watch<S>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl<S: Sweep> Progress<'_, S> {
-    /// Since the start.
-    #[must_use]
-    pub fn elapsed(&self) -> Duration {
-        self.watch.began.elapsed()
-    }
-
-    /// Everything.
-    #[must_use]
-    pub fn snapshot(&self) -> Snapshot<S::Tally> {
-        self.watch.snapshot()
-    }
-}
-
-struct Watch<S: Sweep> {
-    shared: Arc<Shared<S>>,
-    began: Instant,
-    answer_within: Option<Duration>,
-    stall_after: Duration,
-    memory_limit_bytes: u64,
-    controller: Controller,
-    peak_memory_bytes: u64,
-    memory_backpressure_events: u64,
-    completed: u64,
-    completed_at: Instant,
-}
-
-impl<S: Sweep> Watch<S> {
-    fn new(shared: Arc<Shared<S>>, began: Instant, options: &Options) -> Self {
-        Self {
-            shared,
-            began,
-            answer_within: options.answer_within,
-            stall_after: options.stall_after,
-            memory_limit_bytes: options.memory_limit_bytes.unwrap_or(u64::MAX),
-            controller: Controller::new(options.concurrency).learning(options.adaptive),
-            peak_memory_bytes: 0,
-            memory_backpressure_events: 0,
-            completed: 0,
-            completed_at: began,
-        }
-    }
-
-    fn until_the_end(
-        mut self,
-        mut progress: impl FnMut(&Progress<'_, S>),
-    ) -> (End, Snapshot<S::Tally>, Vec<super::token::Node>) {
-        let mut stalled = false;
-        for tick in 0_u32.. {
-            if self.is_over(TICK) {
-                break;
-            }
-            if tick.is_multiple_of(TICKS_PER_MEMORY_LOOK) {
-                self.look_at_memory();
-            }
-            self.adapt();
-            progress(&Progress { watch: &self });
-            stalled = self.is_stalled();
-            if stalled {
-                self.stop();
-                break;
-            }
-            if self.is_late() || self.shared.core.gate.is_closed() {
-                self.stop();
-                self.wait_for_workers();
-                break;
-            }
-        }
-        self.stop();
-        self.look_at_memory();
-        self.conclude(stalled)
-    }
-
-    /// Whether nobody does anything, and nobody will; waits for that.
-    fn is_over(&self, timeout: Duration) -> bool {
-        let state = lock(&self.shared.state);
-        let closed = || self.shared.core.gate.is_closed();
-        let works = |state: &mut State<S::Tally>| {
-            state.active > 0 || !(state.frontier.is_empty() || closed())
-        };
-        let waited = self.shared.idle.wait_timeout_while(state, timeout, works);
-        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
-    }
-
-    fn adapt(&mut self) {
-        if let Some(window) = self.shared.core.gate.window() {
-            self.controller.observe(window);
-        }
-        self.shared.core.gate.set_limit(self.controller.limit());
-    }
-
-    fn look_at_memory(&mut self) {
-        let used = memory::resident_bytes().unwrap_or(0);
-        self.peak_memory_bytes = self.peak_memory_bytes.max(used);
-        if used > self.memory_limit_bytes {
-            self.controller.relieve();
-            self.memory_backpressure_events += 1;
-        }
-    }
-
-    fn is_stalled(&mut self) -> bool {
-        let gate = &self.shared.core.gate;
-        if gate.completed() != self.completed || gate.in_flight() == 0 {
-            self.completed = gate.completed();
-            self.completed_at = Instant::now();
-        }
-        self.completed_at.elapsed() >= self.stall_after
-    }
-
-    fn is_late(&self) -> bool {
-        let margin = MARGIN_MIN.max(self.shared.core.gate.p99() * MARGIN_CALLS);
-        self.remaining()
-            .is_some_and(|remaining| remaining <= margin)
-    }
-
-    fn remaining(&self) -> Option<Duration> {
-        self.answer_within
-            .map(|within| within.saturating_sub(self.began.elapsed()))
-    }
-
-    fn stop(&self) {
-        self.shared.core.gate.close();
-        // Who is about to wait for work holds the lock.
-        drop(lock(&self.shared.state));
-        self.shared.work.notify_all();
-    }
-
-    /// Gives calls in flight the time to come back that there is, and no more.
-    fn wait_for_workers(&self) {
-        let grace = self
-            .remaining()
-            .map_or(self.stall_after, |left| left.saturating_sub(ANSWER));
-        self.is_over(grace.min(self.stall_after));
-    }
-
-    /// What is done and what is left, at one moment: who comes back later changes neither.
-    fn conclude(self, stalled: bool) -> (End, Snapshot<S::Tally>, Vec<super::token::Node>) {
-        let state: MutexGuard<'_, State<S::Tally>> = lock(&self.shared.state);
-        let running = state.running.iter().flatten();
-        let parked = state.frontier.parked().iter().map(|reading| &reading.dir);
-        let unfinished = running
-            .chain(parked)
-            .chain(&state.interrupted)
-            .chain(state.frontier.ready());
-        let nodes = resume::nodes(unfinished.map(Arc::clone));
-        let snapshot = self.snapshot();
-        drop(state);
-        let end = match (nodes.is_empty(), stalled) {
-            (true, _) => End::Complete,
-            (false, true) => End::Stalled,
-            (false, false) => End::Incomplete,
-        };
-        (end, snapshot, nodes)
-    }
-
-    fn snapshot(&self) -> Snapshot<S::Tally> {
-        Snapshot {
-            totals: lock(&self.shared.done).clone(),
-            elapsed: self.began.elapsed(),
-            concurrency_peak: self.shared.core.gate.peak(),
-            memory_backpressure_events: self.memory_backpressure_events,
-            peak_memory_bytes: self.peak_memory_bytes,
+    #[test]
+    fn only_on_fuse_and_only_who_wants_no_attributes_reads_a_page_first() {
+        for (is_fuse, looks, buffer_bytes, first) in [
+            (true, false, 32_768, 4_096),
+            (true, false, 1_024, 1_024),
+            (false, false, 32_768, 32_768),
+            (true, true, 32_768, 32_768),
+        ] {
+            assert_eq!(first_read_bytes(is_fuse, looks, buffer_bytes), first);
         }
     }
 }

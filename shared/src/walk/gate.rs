@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::controller::{Gauge, Window};
+use super::controller::{CALLS_MIN, Gauge, Window};
 use super::lock;
 
 /// Latencies are sorted into steps of a quarter of a power of two, from 1 µs: enough for a 99th percentile.
@@ -143,16 +143,22 @@ impl Gate {
         self.completed.load(SeqCst)
     }
 
-    /// What was measured since the last time: removals if there were any, reads otherwise.
+    /// What was measured since the last time that there was enough of it: removals, or else reads.
     pub(super) fn window(&self) -> Option<Window> {
-        let saturated = self.waited.swap(false, SeqCst) || self.waiting.load(SeqCst) > 0;
+        let calls = |gauge: Gauge| self.gauges[gauge as usize].calls.load(SeqCst);
+        let mut enough = [Gauge::Writes, Gauge::Reads].into_iter();
+        let gauge = enough.find(|gauge| calls(*gauge) >= CALLS_MIN)?;
+        let saturated = self.waited.swap(false, SeqCst) || self.is_crowded();
         let [reads, writes] = [Gauge::Reads, Gauge::Writes].map(|gauge| {
             let measured = &self.gauges[gauge as usize];
             let calls = measured.calls.swap(0, SeqCst);
-            (gauge, calls, measured.sum_us.swap(0, SeqCst))
+            (calls, measured.sum_us.swap(0, SeqCst))
         });
-        let (gauge, calls, sum_us) = if writes.1 > 0 { writes } else { reads };
-        (calls > 0).then(|| Window {
+        let (calls, sum_us) = match gauge {
+            Gauge::Reads => reads,
+            Gauge::Writes => writes,
+        };
+        Some(Window {
             gauge,
             calls,
             latency_us: Duration::from_micros(sum_us).as_secs_f64() * 1e6
@@ -267,6 +273,24 @@ mod tests {
         assert_eq!((gate.completed(), gate.in_flight()), (3_200, 0));
         assert!(gate.peak() <= 3);
         assert_eq!(gate.window().unwrap().calls, 3_200);
+        assert!(gate.window().is_none());
+    }
+
+    #[test]
+    fn a_few_calls_are_kept_until_they_are_enough_and_removals_go_first() {
+        let gate = Gate::new(8);
+        let made = |gauge, calls| (0..calls).for_each(|_| drop(gate.enter(Some(gauge))));
+        made(Gauge::Writes, 5);
+        assert!(gate.window().is_none());
+        made(Gauge::Writes, 3);
+        assert_eq!(gate.window().unwrap().calls, 8);
+        made(Gauge::Writes, 1);
+        made(Gauge::Reads, 8);
+        assert_eq!(gate.window().unwrap().gauge, Gauge::Reads);
+        made(Gauge::Reads, 9);
+        made(Gauge::Writes, 8);
+        let window = gate.window().unwrap();
+        assert_eq!((window.gauge, window.calls), (Gauge::Writes, 8));
         assert!(gate.window().is_none());
     }
 

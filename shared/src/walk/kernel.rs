@@ -6,11 +6,14 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, ResolveFlags, Statx, StatxFlags, StatxTimestamp, openat,
-    openat2, statx, unlinkat,
+    AtFlags, FileType, Mode, OFlags, ResolveFlags, Statx, StatxFlags, StatxTimestamp, fstatfs,
+    openat, openat2, statx, unlinkat,
 };
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
+
+/// Source: linux/magic.h, `FUSE_SUPER_MAGIC`.
+const FUSE_MAGIC: rustix::fs::FsWord = 0x6573_5546;
 
 /// What is asked of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -276,6 +279,11 @@ impl Kernel {
         self.before(Call::Stat, c"")?;
         let flags = AtFlags::EMPTY_PATH | freshness.flags();
         statx(fd, c"", flags, attributes()).map(Attributes::from)
+    }
+
+    /// Whether `fd` is on a file system in user space; where that cannot be learned it is not.
+    pub(super) fn is_fuse(fd: BorrowedFd<'_>) -> bool {
+        fstatfs(fd).is_ok_and(|it| it.f_type == FUSE_MAGIC)
     }
 
     /// Holds on to what `name` is, link or not, without opening it.

@@ -20,12 +20,12 @@ use super::worker::Shared;
 /// The directory that is ours.
 pub(super) const OWN_DIRECTORY: &CStr = c".sluice";
 
-/// What the first read of a directory asks for when nobody wants attributes, bytes.
+/// What the first read of a directory on FUSE asks for when nobody wants attributes, bytes.
 ///
-/// Clients of network file systems ask for attributes together with the first names, and for names alone once nobody
-/// looked at them. Making an inode of each name costs more than the rest of a listing. The Linux NFS client asks for a
-/// page first whatever its reader asks for; FUSE asks for as much as its reader.
-const FIRST_READ_BYTES: usize = 4_096;
+/// FUSE asks for attributes together with the names of the first read, as many as its reader has room for, and for names
+/// and types afterwards. Making an inode of each name costs more than the rest of a listing. Elsewhere all reads are
+/// large: an NFS client that asks without attributes does not learn types either, and each would cost a look.
+pub(super) const FIRST_READ_BYTES: usize = 4_096;
 
 /// How a listing ended.
 pub(super) enum Listing {
@@ -68,10 +68,7 @@ impl<S: Sweep> Shared<S> {
         let handle = visit.handle;
         let mut found = Found::default();
         let (mut tries, mut gauge) = (1, Some(Gauge::Reads));
-        let mut ask_bytes = buffer.len();
-        if !S::LOOKS_AT_ATTRIBUTES {
-            ask_bytes = ask_bytes.min(FIRST_READ_BYTES);
-        }
+        let mut ask_bytes = self.first_read_bytes.min(buffer.len());
         loop {
             self.sweep.flush(visit, &mut found.batch);
             if visit.cancelled || visit.is_stopped() {

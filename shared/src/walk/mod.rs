@@ -29,6 +29,7 @@ mod kernel;
 mod listing;
 mod memory;
 mod own;
+mod place;
 mod plan;
 mod report;
 mod resume;
@@ -38,10 +39,11 @@ mod seal;
 mod settle;
 mod sweep;
 mod token;
+mod watch;
 mod worker;
 
 pub use self::controller::{Controller, Gauge, Window};
-pub use self::engine::{Options, Outcome, Progress, Walk, WalkError, run};
+pub use self::engine::{Options, Outcome, Walk, WalkError, run};
 pub use self::kernel::{Attributes, Call, Freshness, Interference, Kernel, Kind, Stamp};
 pub use self::own::{OwnFolder, TOKENS};
 pub use self::plan::{Plan, PlanLimits, Removable, plan};
@@ -51,6 +53,7 @@ pub use self::scope::{Scope, Shards};
 pub use self::seal::{checksum, seal, unseal};
 pub use self::sweep::{Entry, Left, Pinned, Removal, Sweep, Visit};
 pub use self::token::{Token, TokenError};
+pub use self::watch::Progress;
 
 /// A panic while a lock was held leaves counts of one directory behind at worst, and is reported as its error.
 fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::engine::Progress;
 use super::sweep::Sweep;
+use super::watch::Progress;
 
 /// Between two lines about how far a walk is.
 const PROGRESS_EVERY: Duration = Duration::from_secs(30);

@@ -10,6 +10,7 @@ use rustix::fs::{Mode, OFlags, open, openat};
 use rustix::io::Errno;
 
 use super::kernel::{Access, Freshness, Kernel};
+use super::listing::OWN_DIRECTORY;
 
 const FLAGS: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
@@ -40,6 +41,12 @@ pub enum RootError {
         path: PathBuf,
         /// What the kernel said.
         source: io::Error,
+    },
+    /// It is where tokens, plans and audits are kept.
+    #[error("root {path:?} is in a .sluice, which is never swept")]
+    Own {
+        /// As it was given.
+        path: PathBuf,
     },
     /// It lies elsewhere.
     #[error("root {path:?} is not below {outer:?}")]
@@ -77,6 +84,13 @@ impl Root {
             outer: self.path.clone(),
         };
         let relative = path.strip_prefix(&self.path).map_err(|_| outside())?;
+        if relative
+            .iter()
+            .any(|name| name.as_bytes() == OWN_DIRECTORY.to_bytes())
+        {
+            let path = path.to_owned();
+            return Err(RootError::Own { path });
+        }
         let failed = |errno: Errno| RootError::Open {
             path: path.to_owned(),
             source: errno.into(),

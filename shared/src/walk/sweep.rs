@@ -172,6 +172,12 @@ impl<T: Tally> Visit<'_, T> {
         }
     }
 
+    /// Fails when this directory is not where it was found any more: what is done in it would be done elsewhere.
+    pub fn check_place(&mut self) -> Result<(), Errno> {
+        let result = self.core.check_place(self.dir, Some(self.handle));
+        self.seen(result)
+    }
+
     /// Removes a file; of each directory one at a time.
     pub fn unlink(&mut self, name: &CStr) -> Result<(), Errno> {
         let result = self.core.unlink(self.dir, self.handle, name);
@@ -265,18 +271,23 @@ impl<T: Tally> Left<'_, T> {
         }
     }
 
-    /// Removes it, if it is empty. What fails is counted.
+    /// Removes it, if it is empty and the one that was read. What fails is counted.
     pub fn remove(&mut self) -> Removal {
-        match self.core.remove_dir(self.dir) {
+        let place = self
+            .core
+            .check_place(self.dir, self.dir.handle().as_deref())
+            .map_err(|errno| (Call::Stat, errno));
+        let remove = || self.core.remove_dir(self.dir);
+        match place.and_then(|()| remove().map_err(|errno| (Call::RemoveDir, errno))) {
             Ok(()) => Removal::Removed,
-            Err(errno) if is_gone(errno) => Removal::Gone,
-            Err(Errno::NOTEMPTY | Errno::EXIST) => Removal::Stays,
-            Err(Errno::CANCELED) => {
+            Err((_, errno)) if is_gone(errno) => Removal::Gone,
+            Err((_, Errno::NOTEMPTY | Errno::EXIST)) => Removal::Stays,
+            Err((_, Errno::CANCELED)) => {
                 self.cancelled = true;
                 Removal::Stays
             }
-            Err(errno) => {
-                self.failed(Call::RemoveDir, errno);
+            Err((call, errno)) => {
+                self.failed(call, errno);
                 Removal::Stays
             }
         }

@@ -21,6 +21,8 @@ pub(super) struct Shared<S: Sweep> {
     pub(super) core: Core,
     pub(super) sweep: Arc<S>,
     pub(super) buffer_bytes: usize,
+    /// Of the buffer, for the first read of a directory.
+    pub(super) first_read_bytes: usize,
     pub(super) state: Mutex<State<S::Tally>>,
     /// There is something to do, or never will be again.
     pub(super) work: Condvar,

@@ -1,6 +1,5 @@
 //! Many directories, few descriptors, little time.
 
-use std::fs::File;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -23,25 +22,6 @@ fn fifty_thousand_children_are_walked_by_one_four_and_sixty_four() {
         assert_eq!(outcome.end, End::Complete);
         assert_eq!(outcome.snapshot.totals.tally.listed, 50_001);
         assert_eq!(outcome.snapshot.totals.tally.entries.len(), 50_000);
-    }
-}
-
-#[test]
-fn who_wants_names_alone_reads_a_page_first_and_then_all_it_can_hold() {
-    for (files, reads) in [(0, 2), (20, 2), (400, 3)] {
-        let root = tempdir().unwrap();
-        for number in 0..files {
-            File::create(root.path().join(format!("file-{number:03}"))).unwrap();
-        }
-        let made = Arc::new(AtomicUsize::new(0));
-        let seen = Arc::clone(&made);
-        let kernel = Kernel::disturbed(move |call, _| {
-            seen.fetch_add((call == Call::ReadDir).into(), Ordering::SeqCst);
-            Ok(())
-        });
-        let outcome = census(root.path(), kernel, Options::default());
-        assert_eq!(outcome.snapshot.totals.tally.entries.len(), files);
-        assert_eq!(made.load(Ordering::SeqCst), reads, "{files} files");
     }
 }
 

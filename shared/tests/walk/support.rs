@@ -73,8 +73,6 @@ impl Sweep for Census {
     type Tally = Seen;
     type Batch = ();
 
-    const LOOKS_AT_ATTRIBUTES: bool = false;
-
     fn entry(&self, visit: &mut Visit<'_, Seen>, (): &mut (), entry: Entry<'_>) {
         let path = visit.path(Some(entry.name));
         visit.tally().entries.push((path, entry.kind.into()));

@@ -131,7 +131,8 @@ fn adds_up(root: &Path, disturbed: &Outcome<Counts>, what: &str) {
 
 /// Whether `path` may be left over when `victim` could not be worked on.
 fn is_concerned(path: &Path, victim: &Path, call: Call) -> bool {
-    let is_below = matches!(call, Call::Open | Call::ReadDir) && path.starts_with(victim);
+    let is_below =
+        matches!(call, Call::Open | Call::ReadDir | Call::Stat) && path.starts_with(victim);
     victim.starts_with(path) || is_below
 }
 

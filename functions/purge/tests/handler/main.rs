@@ -13,6 +13,7 @@ mod faults;
 mod lanes;
 mod lease;
 mod model;
+mod moved;
 mod names;
 mod planned;
 mod refusal;

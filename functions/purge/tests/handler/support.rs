@@ -139,6 +139,7 @@ pub(crate) fn invoke_within(
     "request-1".clone_into(&mut context.request_id);
     context.deadline = u64::try_from(deadline.as_millis()).unwrap();
     tokio::runtime::Builder::new_current_thread()
+        .enable_time()
         .build()
         .unwrap()
         .block_on(app.handle(LambdaEvent::new(payload, context)))
