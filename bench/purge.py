@@ -18,6 +18,7 @@ from purge_chart import write_svg
 from tables import target_table
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+BUILD = "cargo build --locked --release -p purge -p count -p latency_fs"
 CASES = {
     "purge": measure.purges,
     "count": measure.counts,
@@ -50,7 +51,7 @@ def programs(target_dir: Path) -> tools.Programs:
     release = target_dir / "release"
     found = {name: release / name for name in ("purge", "count", "engine", "latency_fs")}
     if missing := [str(path) for path in found.values() if not path.exists()]:
-        sys.exit(f"{', '.join(missing)} missing: run `make bench-purge`")
+        sys.exit(f"{', '.join(missing)} missing: build with `{BUILD}`, or run `make bench-purge`, which does")
     return tools.Programs(**found, fd=tools.install_fd(target_dir / "bench-tools"), peer=tools.peer())
 
 

@@ -135,12 +135,17 @@ Then, for example:
   sam remote invoke CompressFunction --event-file events/s3-test-event.json
   aws logs filter-log-events --log-group-name {log_group} --query 'events[].[message]' --output text
 
+The stack's outputs are written for AWS CLI 2; this shell's `aws` is version 1, which does not know all of their options.
+
 Below {tree.root.relative_to(sam.ROOT)} are files, some of them old. Count them; see what a sweep would remove; let it:
 
   sam remote invoke CountFunction --event-file events/count.json
   aws stepfunctions start-execution --state-machine-arn {machine} --input '{plan}'
   aws stepfunctions start-execution --state-machine-arn {machine} --input '{real}'
-  aws stepfunctions describe-execution --execution-arn <executionArn of its answer>
+  {deployed.outputs["SweepResultCommand"]}
+
+Here nothing outranks a payload's "dry_run": with false, files really go, though only from that tree. Age is by "mtime" because
+the files were made just now and only set back: by the default, the newer of mtime and ctime, none of them would be old.
 
 Stop it with: make down""")
 
