@@ -2,7 +2,8 @@
 //!
 //! Breadth first, because what is near the root has most below it. A directory that is cut leaves its subdirectories as
 //! units and its other entries as one more; a directory of very many entries is cut by the hash of their names instead,
-//! so that neither the plan nor a listing grows with it.
+//! so that neither the plan nor a listing grows with it. When there are units enough, those that are left are only looked at
+//! for that.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ffi::{CStr, CString};
@@ -24,6 +25,9 @@ use super::token::{Node, Token, TokenError, check};
 
 /// Deepest directory that is cut: each one costs an open for every directory above it.
 const DEPTH_MAX: usize = 32;
+
+/// Directories that are looked at for their size alone, for each unit that is wanted: one read each as a rule.
+const MEASURED_PER_UNIT: usize = 4;
 
 /// What entries are read into, bytes.
 const BUFFER_BYTES: usize = 32 * 1024;
@@ -99,36 +103,49 @@ impl Planner<'_> {
     fn cut(mut self) -> Plan {
         let began = Instant::now();
         let mut waiting = VecDeque::from([0]);
+        let mut measures = MEASURED_PER_UNIT.saturating_mul(self.limits.units_min);
         while let Some(place) = waiting.pop_front() {
             let known = self.units.len() + waiting.len() + 1;
-            let enough = known >= self.limits.units_min || began.elapsed() >= self.limits.time;
-            let content = if enough || self.names(place).len() >= DEPTH_MAX {
-                None
-            } else {
-                (0..TRIES_MAX).find_map(|_| self.read(place).ok())
-            };
+            let enough = known >= self.limits.units_min;
+            if enough {
+                measures = measures.saturating_sub(1);
+            }
+            let blind = measures == 0
+                || began.elapsed() >= self.limits.time
+                || self.names(place).len() >= DEPTH_MAX;
+            let read = || (0..TRIES_MAX).find_map(|_| self.read(place, !enough).ok());
+            let content = if blind { None } else { read() };
             match content {
-                None => self.unit(place, Scope::Everything),
-                Some(content) => {
+                Some(content) if content.entries > self.limits.entries_max => {
                     self.nodes[place].removable = Some(content.removable);
-                    if content.entries > self.limits.entries_max {
-                        self.shards(place, content.entries, known);
-                    } else if content.children.is_empty() {
-                        self.unit(place, Scope::Everything);
-                    } else {
-                        self.unit(place, Scope::Files);
-                        for name in content.children {
-                            waiting.push_back(self.nodes.len());
-                            self.nodes.push(node(Some(place), name.into_bytes()));
-                        }
-                    }
+                    self.shards(place, content.entries, known);
                 }
+                Some(content) if !enough => {
+                    waiting.extend(self.children(place, content));
+                }
+                _ => self.unit(place, Scope::Everything),
             }
         }
         Plan {
             nodes: self.nodes,
             units: self.units,
         }
+    }
+
+    /// Cuts a directory into what is in it; the places of its subdirectories, each of them still whole.
+    fn children(&mut self, place: usize, content: Content) -> Range<usize> {
+        self.nodes[place].removable = Some(content.removable);
+        let scope = if content.children.is_empty() {
+            Scope::Everything
+        } else {
+            Scope::Files
+        };
+        self.unit(place, scope);
+        let first = self.nodes.len();
+        let children = content.children.into_iter();
+        let nodes = children.map(|name| node(Some(place), name.into_bytes()));
+        self.nodes.extend(nodes);
+        first..self.nodes.len()
     }
 
     fn unit(&mut self, node: usize, scope: Scope) {
@@ -163,19 +180,23 @@ impl Planner<'_> {
         Ok(fd)
     }
 
-    fn read(&self, place: usize) -> Result<Content, Errno> {
-        let fd = self.open(place)?;
-        let removable = match self.removable {
+    fn is_removable(&self, place: usize, fd: &OwnedFd) -> Result<bool, Errno> {
+        match self.removable {
             Some(removable) if place > 0 => {
                 let own = self.kernel.stat_open(fd.as_fd(), Freshness::Usual)?;
-                removable(&self.names(place).join(&b'/'), &own)
+                Ok(removable(&self.names(place).join(&b'/'), &own))
             }
-            _ => false,
-        };
+            _ => Ok(false),
+        }
+    }
+
+    /// Reads a directory that is to be cut; or one that is cut only if it is too large.
+    fn read(&self, place: usize, is_cut: bool) -> Result<Content, Errno> {
+        let fd = self.open(place)?;
         let mut content = Content {
             entries: 0,
             children: Vec::new(),
-            removable,
+            removable: false,
         };
         // More of them change nothing: there are enough shards.
         let enough = u64::try_from(self.limits.units_min).unwrap_or(u64::MAX);
@@ -197,9 +218,12 @@ impl Planner<'_> {
             content.entries += 1;
             if content.entries > self.limits.entries_max {
                 content.children = Vec::new();
-            } else if self.kind(&fd, name, kind)? == Kind::Directory {
+            } else if is_cut && self.kind(&fd, name, kind)? == Kind::Directory {
                 content.children.push(name.to_owned());
             }
+        }
+        if is_cut || content.entries > self.limits.entries_max {
+            content.removable = self.is_removable(place, &fd)?;
         }
         Ok(content)
     }

@@ -109,6 +109,26 @@ fn a_directory_is_cut_by_names_only_above_the_limit() {
 }
 
 #[test]
+fn a_large_directory_is_cut_also_where_there_are_units_enough_without_it() {
+    let root = tempdir().unwrap();
+    grid(root.path(), 10, 3);
+    for number in 0..40 {
+        fs::write(root.path().join(format!("d9/large-{number}")), "").unwrap();
+    }
+    for (entries_max, parts_of_d9) in [(20, 3), (100, 1)] {
+        let limits = limits(4, entries_max);
+        let (_, plan) = planned(root.path(), &Kernel::default(), limits);
+        // The root's files, nine directories, and the large one.
+        assert_eq!(plan.units(), 1 + 9 + parts_of_d9, "{entries_max}");
+        let seen = seen_by_units(root.path(), limits, 2, &Options::default());
+        assert_eq!(
+            without_directories(seen),
+            without_directories(naive(root.path()))
+        );
+    }
+}
+
+#[test]
 fn our_own_directory_is_no_unit() {
     let root = tempdir().unwrap();
     fs::create_dir(root.path().join("a")).unwrap();
