@@ -12,7 +12,7 @@ use shared::walk::{End, Token, Totals};
 use crate::answer::{Answer, Status};
 use crate::error::PurgeError;
 use crate::job::{Ended, Stage};
-use crate::notes;
+use crate::notes::{self, Noted};
 use crate::plan_file::{Pass, UnitRange, names};
 use crate::planned::{Planned, failed};
 use crate::tally::Counts;
@@ -30,7 +30,7 @@ pub(crate) struct Finish<'a> {
     totals: Totals<Counts>,
     /// Of what was done before this invocation.
     before: Totals<Counts>,
-    chunk: Vec<Vec<u8>>,
+    chunk: Vec<Noted>,
     /// Which one.
     number: u32,
     /// The one to begin with, and how far it came.
@@ -101,33 +101,33 @@ impl<'a> Finish<'a> {
         let shared = file
             .plan
             .shared(file.ranges.iter().map(|range| range.from..range.to));
-        let mut left_by: HashMap<Vec<u8>, usize> = HashMap::new();
+        let mut left_by: HashMap<Noted, usize> = HashMap::new();
         for range in &file.ranges {
             let mut here = HashSet::new();
             for list in self.lists(*range)? {
                 let failed = |source| failed(&list, source);
-                for path in notes::read(&self.planned.folder, &list).map_err(failed)? {
-                    let path = path.map_err(failed)?;
-                    if shared.contains_key(&path) {
-                        here.insert(path);
-                    } else if let Next::Answer(answer) = self.push(path)? {
+                for noted in notes::read(&self.planned.folder, &list).map_err(failed)? {
+                    let noted = noted.map_err(failed)?;
+                    if shared.contains_key(&noted.0) {
+                        here.insert(noted);
+                    } else if let Next::Answer(answer) = self.push(noted)? {
                         return Ok(Next::Answer(answer));
                     }
                 }
             }
-            for path in here {
-                *left_by.entry(path).or_default() += 1;
+            for noted in here {
+                *left_by.entry(noted).or_default() += 1;
             }
         }
         let all = left_by.into_iter();
-        let mut left: Vec<Vec<u8>> = all
-            .filter(|(path, ranges)| shared.get(path) == Some(ranges))
-            .map(|(path, _)| path)
+        let mut left: Vec<Noted> = all
+            .filter(|((path, _), ranges)| shared.get(path) == Some(ranges))
+            .map(|(noted, _)| noted)
             .collect();
         // Children first, also where a chunk ends between them.
-        left.sort_by(|a, b| (Reverse(a.len()), a).cmp(&(Reverse(b.len()), b)));
-        for path in left {
-            if let Next::Answer(answer) = self.push(path)? {
+        left.sort_by(|a, b| (Reverse(a.0.len()), a).cmp(&(Reverse(b.0.len()), b)));
+        for noted in left {
+            if let Next::Answer(answer) = self.push(noted)? {
                 return Ok(Next::Answer(answer));
             }
         }
@@ -141,8 +141,8 @@ impl<'a> Finish<'a> {
         Ok(slices.map(|slice| names::empty(range, slice)).collect())
     }
 
-    fn push(&mut self, path: Vec<u8>) -> Result<Next, PurgeError> {
-        self.chunk.push(path);
+    fn push(&mut self, noted: Noted) -> Result<Next, PurgeError> {
+        self.chunk.push(noted);
         if self.chunk.len() < CHUNK {
             return Ok(Next::GoOn);
         }

@@ -1,6 +1,7 @@
 //! Directories that nothing stays in, written down for the pass that removes them: one path a line, children first.
 //!
-//! A line is a path between two slashes: one that is torn, by a write that failed or a process that ended, names nothing.
+//! A line is the directory's number and its path between slashes: one that is torn, by a write that failed or a process that
+//! ended, names nothing.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
@@ -30,11 +31,12 @@ impl Notes {
         Ok(Self { file })
     }
 
-    /// Appends a path below the root.
-    pub fn write(&self, path: &[u8]) -> Result<(), Errno> {
+    /// Appends a path below the root, and which directory is meant.
+    pub fn write(&self, path: &[u8], inode: Option<u64>) -> Result<(), Errno> {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let inode = inode.map_or_else(String::new, |inode| inode.to_string());
         // On a line of its own, whatever was torn before it.
-        write!(file, "\n/{}/", percent_encode(path, ENCODED)).map_err(|error| {
+        write!(file, "\n/{inode}/{}/", percent_encode(path, ENCODED)).map_err(|error| {
             // What is no system error cannot happen to a file.
             Errno::from_io_error(&error).unwrap_or(Errno::IO)
         })
@@ -48,19 +50,23 @@ impl Notes {
     }
 }
 
-/// The paths of a list, in the order in which they were written.
+/// A directory that nothing stays in: its path below the root, and its number if that is known.
+pub(crate) type Noted = (Vec<u8>, Option<u64>);
+
+/// The directories of a list, in the order in which they were written.
 pub(crate) fn read(
     folder: &OwnFolder,
     name: &str,
-) -> io::Result<impl Iterator<Item = io::Result<Vec<u8>>> + use<>> {
+) -> io::Result<impl Iterator<Item = io::Result<Noted>> + use<>> {
     let lines = BufReader::new(folder.read(name)?).lines();
-    let paths = lines.map(|line| Ok(path_of(&line?)));
-    Ok(paths.filter_map(Result::transpose))
+    let noted = lines.map(|line| Ok(noted_by(&line?)));
+    Ok(noted.filter_map(Result::transpose))
 }
 
-fn path_of(line: &str) -> Option<Vec<u8>> {
-    let path = line.strip_prefix('/')?.strip_suffix('/')?;
-    Some(percent_decode_str(path).collect())
+fn noted_by(line: &str) -> Option<Noted> {
+    let line = line.strip_prefix('/')?.strip_suffix('/')?;
+    let (inode, path) = line.split_once('/')?;
+    Some((percent_decode_str(path).collect(), inode.parse().ok()))
 }
 
 #[cfg(test)]
@@ -69,8 +75,16 @@ mod tests {
 
     #[test]
     fn a_torn_line_names_nothing_and_takes_no_other_with_it() {
-        let lines = ["", "/a/2024-01/", "/a/2024", "a/2024/", "/", "/b%20c/"];
-        let paths: Vec<Vec<u8>> = lines.into_iter().filter_map(path_of).collect();
-        assert_eq!(paths, [b"a/2024-01".to_vec(), b"b c".to_vec()]);
+        let lines = [
+            "",
+            "/7/a/2024-01/",
+            "/7/a/2024",
+            "7/a/2024/",
+            "/",
+            "//b%20c/",
+        ];
+        let noted: Vec<Noted> = lines.into_iter().filter_map(noted_by).collect();
+        let expected = [(b"a/2024-01".to_vec(), Some(7)), (b"b c".to_vec(), None)];
+        assert_eq!(noted, expected);
     }
 }

@@ -360,8 +360,8 @@ impl Sweep for Purge {
             return false;
         }
         if let EmptyDirs::Noted(notes) = &self.empty_dirs {
-            let path = left.path();
-            let noted = left.call(Call::Note, || notes.write(&path));
+            let (path, inode) = (left.path(), left.inode());
+            let noted = left.call(Call::Note, || notes.write(&path, inode));
             return noted
                 .inspect_err(|errno| left.failed(Call::Note, *errno))
                 .is_ok();

@@ -21,7 +21,7 @@ use super::listing::OWN_DIRECTORY;
 use super::report::Totals;
 use super::root::Root;
 use super::scope::{Scope, Shards};
-use super::token::{Node, Token, TokenError, check};
+use super::token::{Node, Token, TokenError, check, node};
 
 /// Deepest directory that is cut: each one costs an open for every directory above it.
 const DEPTH_MAX: usize = 32;
@@ -97,6 +97,7 @@ struct Content {
     /// Of a directory that is not too large.
     children: Vec<CString>,
     removable: bool,
+    inode: Option<u64>,
 }
 
 impl Planner<'_> {
@@ -117,7 +118,7 @@ impl Planner<'_> {
             let content = if blind { None } else { read() };
             match content {
                 Some(content) if content.entries > self.limits.entries_max => {
-                    self.nodes[place].removable = Some(content.removable);
+                    self.judged(place, &content);
                     self.shards(place, content.entries, known);
                 }
                 Some(content) if !enough => {
@@ -132,9 +133,14 @@ impl Planner<'_> {
         }
     }
 
+    fn judged(&mut self, place: usize, content: &Content) {
+        self.nodes[place].removable = Some(content.removable);
+        self.nodes[place].inode = content.inode;
+    }
+
     /// Cuts a directory into what is in it; the places of its subdirectories, each of them still whole.
     fn children(&mut self, place: usize, content: Content) -> Range<usize> {
-        self.nodes[place].removable = Some(content.removable);
+        self.judged(place, &content);
         let scope = if content.children.is_empty() {
             Scope::Everything
         } else {
@@ -180,13 +186,15 @@ impl Planner<'_> {
         Ok(fd)
     }
 
-    fn is_removable(&self, place: usize, fd: &OwnedFd) -> Result<bool, Errno> {
+    /// Whether it may go once it is empty, and its number.
+    fn judge(&self, place: usize, fd: &OwnedFd) -> Result<(bool, Option<u64>), Errno> {
         match self.removable {
             Some(removable) if place > 0 => {
                 let own = self.kernel.stat_open(fd.as_fd(), Freshness::Usual)?;
-                Ok(removable(&self.names(place).join(&b'/'), &own))
+                let removable = removable(&self.names(place).join(&b'/'), &own);
+                Ok((removable, Some(own.inode)))
             }
-            _ => Ok(false),
+            _ => Ok((false, None)),
         }
     }
 
@@ -197,6 +205,7 @@ impl Planner<'_> {
             entries: 0,
             children: Vec::new(),
             removable: false,
+            inode: None,
         };
         // More of them change nothing: there are enough shards.
         let enough = u64::try_from(self.limits.units_min).unwrap_or(u64::MAX);
@@ -223,7 +232,7 @@ impl Planner<'_> {
             }
         }
         if is_cut || content.entries > self.limits.entries_max {
-            content.removable = self.is_removable(place, &fd)?;
+            (content.removable, content.inode) = self.judge(place, &fd)?;
         }
         Ok(content)
     }
@@ -343,56 +352,4 @@ fn names(nodes: &[Node], place: usize) -> Vec<&[u8]> {
     }
     names.reverse();
     names
-}
-
-fn node(parent: Option<usize>, name: Vec<u8>) -> Node {
-    Node {
-        parent,
-        name,
-        listed: false,
-        kept: false,
-        removable: None,
-        handed_on: Vec::new(),
-        scope: Scope::Everything,
-    }
-}
-
-impl<T: Default> Token<T> {
-    /// What is left of a walk that has only to leave the directories at `paths`, which nothing stays in.
-    #[must_use]
-    pub fn to_leave(
-        paths: impl IntoIterator<Item = Vec<u8>>,
-        job: String,
-        root_inode: u64,
-        began_at_ms: u64,
-    ) -> Self {
-        let mut places: HashMap<Vec<u8>, usize> = HashMap::new();
-        let passage = |parent, name: &[u8]| Node {
-            listed: true,
-            kept: true,
-            ..node(parent, name.to_vec())
-        };
-        let mut nodes = vec![passage(None, b"")];
-        for path in paths {
-            let mut at = 0;
-            let mut walked = Vec::with_capacity(path.len());
-            for name in path.split(|byte| *byte == b'/') {
-                walked.extend_from_slice(name);
-                at = *places.entry(walked.clone()).or_insert_with(|| {
-                    nodes.push(passage(Some(at), name));
-                    nodes.len() - 1
-                });
-                walked.push(b'/');
-            }
-            nodes[at].kept = false;
-            nodes[at].removable = Some(true);
-        }
-        Self {
-            job,
-            root_inode,
-            began_at_ms,
-            totals: Totals::default(),
-            nodes,
-        }
-    }
 }

@@ -35,6 +35,7 @@ fn node(dir: &Dir, parent: Option<usize>) -> Node {
     Node {
         parent,
         name: dir.name().to_bytes().to_vec(),
+        inode: dir.inode(),
         listed: progress.listed,
         kept: progress.kept,
         removable: progress.removable,
@@ -68,6 +69,9 @@ pub(super) fn directories(
         } else {
             Dir::root(Arc::clone(root), node.scope, progress)
         };
+        if let Some(inode) = node.inode {
+            dir.is_number(inode);
+        }
         if is_ready {
             ready.push(Arc::clone(&dir));
         }

@@ -149,6 +149,9 @@ impl<T: Tally> Visit<'_, T> {
     /// Attributes of the directory itself.
     pub fn stat_self(&mut self) -> Result<Attributes, Errno> {
         let result = self.core.stat_open(self.handle, Freshness::Usual);
+        if let Ok(own) = &result {
+            self.dir.is_number(own.inode);
+        }
         self.seen(result)
     }
 
@@ -253,6 +256,12 @@ impl<T: Tally> Left<'_, T> {
     #[must_use]
     pub fn path(&self) -> Vec<u8> {
         self.dir.path(None)
+    }
+
+    /// Its number, if it was looked at.
+    #[must_use]
+    pub fn inode(&self) -> Option<u64> {
+        self.dir.inode()
     }
 
     /// Makes a call of the sweep's own, in turn and tried again like all others.

@@ -1,5 +1,7 @@
 //! What is left of a walk, as text that another invocation goes on with.
 
+use std::collections::HashMap;
+
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 use serde::de::DeserializeOwned;
@@ -39,6 +41,9 @@ pub(super) struct Node {
         skip_serializing_if = "Vec::is_empty"
     )]
     pub(super) name: Vec<u8>,
+    /// Which directory of that name, if it was seen: another one is not gone on with.
+    #[serde(rename = "i", default, skip_serializing_if = "Option::is_none")]
+    pub(super) inode: Option<u64>,
     #[serde(rename = "l", default, skip_serializing_if = "is_false")]
     pub(super) listed: bool,
     #[serde(rename = "k", default, skip_serializing_if = "is_false")]
@@ -104,6 +109,62 @@ impl<T: Serialize + DeserializeOwned> Token<T> {
             return Err(TokenError::Foreign("root"));
         }
         Ok(())
+    }
+}
+
+impl<T: Default> Token<T> {
+    /// What is left of a walk that has only to leave the directories at `paths`, which nothing stays in; where the number of
+    /// one is known, no other directory.
+    #[must_use]
+    pub fn to_leave(
+        paths: impl IntoIterator<Item = (Vec<u8>, Option<u64>)>,
+        job: String,
+        root_inode: u64,
+        began_at_ms: u64,
+    ) -> Self {
+        let mut places: HashMap<Vec<u8>, usize> = HashMap::new();
+        let passage = |parent, name: &[u8]| Node {
+            listed: true,
+            kept: true,
+            ..node(parent, name.to_vec())
+        };
+        let mut nodes = vec![passage(None, b"")];
+        for (path, inode) in paths {
+            let mut at = 0;
+            let mut walked = Vec::with_capacity(path.len());
+            for name in path.split(|byte| *byte == b'/') {
+                walked.extend_from_slice(name);
+                at = *places.entry(walked.clone()).or_insert_with(|| {
+                    nodes.push(passage(Some(at), name));
+                    nodes.len() - 1
+                });
+                walked.push(b'/');
+            }
+            nodes[at].kept = false;
+            nodes[at].removable = Some(true);
+            nodes[at].inode = inode;
+        }
+        Self {
+            job,
+            root_inode,
+            began_at_ms,
+            totals: Totals::default(),
+            nodes,
+        }
+    }
+}
+
+/// A directory that nothing is known about.
+pub(super) fn node(parent: Option<usize>, name: Vec<u8>) -> Node {
+    Node {
+        parent,
+        name,
+        inode: None,
+        listed: false,
+        kept: false,
+        removable: None,
+        handed_on: Vec::new(),
+        scope: Scope::Everything,
     }
 }
 
@@ -186,6 +247,7 @@ mod tests {
         let mut nodes = vec![Node {
             parent: None,
             name: Vec::new(),
+            inode: None,
             listed: true,
             kept: true,
             removable: Some(false),
@@ -196,6 +258,7 @@ mod tests {
             nodes.push(Node {
                 parent: Some(nodes.len() - 1),
                 name,
+                inode: Some(u64::MAX),
                 listed: false,
                 kept: false,
                 removable: None,

@@ -131,6 +131,26 @@ fn an_empty_directory_that_many_were_at_goes_only_if_all_left_nothing_in_it() {
 }
 
 #[test]
+fn an_empty_directory_that_was_made_anew_before_the_end_stays() {
+    let place = Place::new(&[]);
+    for directory in 0..9 {
+        place.dir(format!("d{directory}"), 40);
+    }
+    let payload = json!({"action": "plan", "workers": 1, "remove_empty_dirs": true});
+    let plan = place.invoke(payload);
+    for range in ranges(&plan) {
+        to_the_end(&place, step(&plan, "range", &json!({"range": range})));
+    }
+    // Made first, so that it cannot have the other one's number.
+    place.dir("new", 40);
+    fs::remove_dir(place.path("d4")).unwrap();
+    fs::rename(place.path("new"), place.path("d4")).unwrap();
+    let found = to_the_end(&place, step(&plan, "finish", &json!({})));
+    assert_eq!(number(&found, "dirs_purged"), 8);
+    assert!(place.path("d4").exists());
+}
+
+#[test]
 fn the_cap_on_empty_directories_holds_for_all_ranges_together() {
     let place = Place::new(&[]);
     for directory in 0..40 {
