@@ -11,6 +11,7 @@ import time
 import cloud as local
 import deployment as sam
 import sweep
+import targets
 from demo import Demo
 from samples import OBJECT_BYTES_MAX
 
@@ -47,6 +48,7 @@ def demo() -> int:
         deployed = _deployed(running)
         came_true = Demo(deployed).run()
         came_true = sweep.SweepDemo(deployed).run() and came_true
+        came_true = targets.TargetsDemo(deployed).run() and came_true
     finally:
         local.stop(running)
     result = "Everything came true" if came_true else "FAILED"
@@ -97,7 +99,8 @@ def _build() -> None:
 def _deployed(running: local.Cloud) -> sam.Deployment:
     started = time.monotonic()
     parameters = {"Architecture": _host_architecture(), "MaxObjectBytes": str(OBJECT_BYTES_MAX), "LogSampleRate": "1"}
-    deployed = sam.deploy(running, parameters | sweep.file_system(running))
+    volume = sweep.file_system(running)
+    deployed = sam.deploy(running, parameters | volume | targets.zones(running, volume["FileSystemId"]))
     print(f"Deployed template.yaml with sam deploy in {time.monotonic() - started:.0f} s.", flush=True)
     return deployed
 
@@ -146,6 +149,11 @@ Below {tree.root.relative_to(sam.ROOT)} are files, some of them old. Count them;
 
 Here nothing outranks a payload's "dry_run": with false, files really go, though only from that tree. Age is by "mtime" because
 the files were made just now and only set back: by the default, the newer of mtime and ctime, none of them would be old.
+
+Let the controller look after the file system's mount targets, tick by tick; see what it publishes:
+
+  sam remote invoke MonitorFunction --event-file events/monitor.json
+  aws ssm get-parameter --name {deployed.outputs["MountTargetsParameter"]} --query Parameter.Value --output text
 
 Stop it with: make down""")
 

@@ -1,6 +1,7 @@
 """The real template, built and deployed by the real SAM CLI, to the local cloud."""
 
 import dataclasses
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -87,6 +88,7 @@ def deploy(cloud: Cloud, parameters: dict[str, str]) -> Deployment:
     stack = client(cloud, "cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
     deployment = Deployment(cloud, {o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]})
     _repair_scaling(deployment)
+    _grant_what_is_not_told(deployment)
     return deployment
 
 
@@ -111,3 +113,15 @@ def _repair_scaling(deployment: Deployment) -> None:
     for mapping in functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]:
         concurrency = int(mapping["ScalingConfig"]["MaximumConcurrency"])
         functions.update_event_source_mapping(UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": concurrency})
+
+
+def _grant_what_is_not_told(deployment: Deployment) -> None:
+    """MiniStack 1.5.33 evaluates a policy without the file system that an EFS request names outside its path, and without the
+    namespace of metrics. So what the role allows for one file system and one namespace alone, it would refuse."""
+    name = deployment.outputs["MonitorFunctionName"]
+    role = deployment.client("lambda").get_function_configuration(FunctionName=name)["Role"].rpartition("/")[2]
+    file_systems = ("CreateMountTarget", "DescribeFileSystems", "DescribeMountTargets")
+    actions = [f"elasticfilesystem:{action}" for action in file_systems] + ["cloudwatch:PutMetricData"]
+    statement = {"Effect": "Allow", "Action": actions, "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    deployment.client("iam").put_role_policy(RoleName=role, PolicyName="not-told", PolicyDocument=policy)

@@ -7,6 +7,7 @@ from deployment import Deployment
 from samples import Sample
 
 LOG_LINES_MAX = 40
+ERROR_CHARACTERS_MAX = 160
 EVIDENCE_LINES_MAX = 20
 
 
@@ -99,6 +100,29 @@ def sweep_row(label: str, ended: dict, seconds: float) -> tuple[str, ...]:
 def print_sweeps(rows: list[tuple[str, ...]]) -> None:
     """What each execution came to."""
     _print_columns(_SWEEP_HEADER, _SWEEP_SIDES, rows)
+
+
+_TICK_HEADER = ("tick", "decision", "files", "count", "targets", "reason")
+_TICK_SIDES = "<<>>><"
+
+
+def tick_row(label: str, said: dict) -> tuple[str, ...]:
+    """One line of the table of ticks; of a failed one, how its error begins: the claims print all of it."""
+    files = said.get("file_count")
+    error = f"{said.get('errorType')}: {said.get('errorMessage')}"[:ERROR_CHARACTERS_MAX]
+    return (
+        label,
+        said.get("decision") or "FAILED",
+        "-" if files is None else f"{files:,}",
+        said.get("count_source") or "-",
+        str(len(said.get("mount_targets", []))),
+        said.get("reason") or error,
+    )
+
+
+def print_ticks(rows: list[tuple[str, ...]]) -> None:
+    """What each tick came to, and why."""
+    _print_columns(_TICK_HEADER, _TICK_SIDES, rows)
 
 
 def _print_columns(header: tuple[str, ...], sides: str, rows: list[tuple[str, ...]]) -> None:

@@ -24,14 +24,15 @@ PLAN = {"action": "plan", "workers": WORKERS, "age_by": "mtime", "remove_empty_d
 
 
 def file_system(cloud: Cloud) -> dict[str, str]:
-    """An access point, a subnet and a security group, as the parameters of the template that name them."""
+    """A file system, its access point, a subnet and a security group, as the template's parameters that name them."""
     ec2, efs = client(cloud, "ec2"), client(cloud, "efs")
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/24")["Vpc"]["VpcId"]
     subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/25")["Subnet"]["SubnetId"]
     group = ec2.create_security_group(GroupName="sluice", Description="NFS", VpcId=vpc)["GroupId"]
     volume = efs.create_file_system(CreationToken="sluice")["FileSystemId"]
     point = efs.create_access_point(ClientToken="sluice", FileSystemId=volume)["AccessPointArn"]
-    return {"FileSystemAccessPointArn": point, "EfsSubnetIds": subnet, "EfsSecurityGroupIds": group}
+    named = {"FileSystemAccessPointArn": point, "EfsSubnetIds": subnet, "EfsSecurityGroupIds": group}
+    return named | {"FileSystemId": volume}
 
 
 class Tree:

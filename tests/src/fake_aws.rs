@@ -1,8 +1,10 @@
-//! S3 and SQS in this process, for the real SDK clients and the real binaries.
+//! S3, SQS and what surrounds a file system, in this process, for the real SDK clients and the real binaries.
 //!
-//! One honest model of S3 (`state`, `multipart`), put on the wire (`http`, `call`, `s3`, `xml`),
-//! with scripted faults in between. What the model does not know it refuses with `NotImplemented`.
+//! One honest model of S3 (`state`, `multipart`), put on the wire (`http`, `call`, `s3`, `xml`), and one of mount targets,
+//! subnets, parameters, metrics, a service and a function (`account`), with scripted faults in between. What the model does
+//! not know it refuses with `NotImplemented`.
 
+mod account;
 mod call;
 mod error;
 mod faults;
@@ -25,6 +27,7 @@ use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, SharedHttpClient};
 use serde_json::Value;
 
+pub use self::account::{Account, Counting, Datum, MountTarget, Subnet};
 pub use self::call::Operation;
 pub use self::faults::{Fault, Gate};
 pub use self::log::Request;
@@ -110,6 +113,11 @@ impl FakeAws {
     /// Deletes an object without any condition: a delete marker in a versioned bucket.
     pub fn delete(&self, bucket: &str, key: &str) {
         self.world.lock().store.delete(bucket, key);
+    }
+
+    /// Reads or changes the file systems and what surrounds them.
+    pub fn account<T>(&self, look: impl FnOnce(&mut Account) -> T) -> T {
+        look(&mut self.world.lock().store.account)
     }
 
     /// Scripts a fault.

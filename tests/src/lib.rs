@@ -14,6 +14,7 @@ pub mod compressor;
 pub mod content;
 pub mod fake_aws;
 pub mod function;
+pub mod monitored;
 pub mod running;
 pub mod runtime_api;
 mod server;

@@ -1,5 +1,6 @@
 //! From an invocation to a walk, and from its outcome to an answer.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -30,6 +31,8 @@ pub struct App {
 /// The answer.
 #[derive(Clone, Debug, Serialize)]
 pub struct Answer {
+    /// What was counted, as it was asked for.
+    pub root: String,
     /// Counts, those of earlier runs included.
     #[serde(flatten)]
     pub entries: Entries,
@@ -137,7 +140,7 @@ impl App {
 
 /// The whole of it, on a thread that may block.
 fn walk(
-    outer: &std::path::Path,
+    outer: &Path,
     request: &Request,
     options: Options,
     now: SystemTime,
@@ -169,17 +172,23 @@ fn walk(
         );
     }
     let resume = match &outcome.resume {
-        Some(token) => Some(token.put(&kernel, &root)?),
+        Some(token) => Some(token.put(&kernel, &root, request.resume_bytes_max)?),
         None => None,
     };
-    Ok(answer(outcome, before, resume))
+    Ok(answer(&request.root, outcome, before, resume))
 }
 
-fn answer(outcome: Outcome<Entries>, files_before: u64, resume: Option<String>) -> Answer {
+fn answer(
+    root: &Path,
+    outcome: Outcome<Entries>,
+    files_before: u64,
+    resume: Option<String>,
+) -> Answer {
     let totals = outcome.snapshot.totals;
     let duration_seconds = outcome.snapshot.elapsed.as_secs_f64();
     let files = u32::try_from(totals.tally.files - files_before).unwrap_or(u32::MAX);
     Answer {
+        root: root.to_string_lossy().into_owned(),
         entries: totals.tally,
         complete: outcome.end == End::Complete && totals.errors == 0,
         errors: totals.errors,
@@ -226,10 +235,10 @@ mod tests {
 
     #[test]
     fn only_a_whole_walk_without_errors_is_complete() {
-        assert!(answer(outcome(End::Complete, 0), 0, None).complete);
+        assert!(answer(Path::new("/mnt"), outcome(End::Complete, 0), 0, None).complete);
         for (end, errors) in [(End::Complete, 1), (End::Incomplete, 0), (End::Stalled, 0)] {
             assert!(
-                !answer(outcome(end, errors), 0, None).complete,
+                !answer(Path::new("/mnt"), outcome(end, errors), 0, None).complete,
                 "{end:?} {errors}"
             );
         }
@@ -237,7 +246,7 @@ mod tests {
 
     #[test]
     fn the_rate_is_that_of_this_run() {
-        let answer = answer(outcome(End::Complete, 0), 4, None);
+        let answer = answer(Path::new("/mnt"), outcome(End::Complete, 0), 4, None);
         assert!((answer.files_per_second - 3.0).abs() < 1e-9);
         assert_eq!(answer.entries.files, 10);
     }

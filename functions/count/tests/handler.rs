@@ -80,6 +80,7 @@ fn everything_below_the_root_is_counted_by_what_it_is() {
         "files",
         "files_per_second",
         "resume",
+        "root",
         "special",
         "symlinks",
     ];
@@ -112,6 +113,8 @@ fn a_payload_that_is_wrong_names_its_field() {
         (json!({"concurrency": 257}), "concurrency"),
         (json!({"root": 1}), "root"),
         (json!({"resume": {}}), "resume"),
+        (json!({"resume_max_bytes": 99}), "resume_max_bytes"),
+        (json!({"resume_max_bytes": 200_001}), "resume_max_bytes"),
         (json!({"recursive": true}), "recursive"),
     ] {
         let refused = invoke(&app, payload, MINUTE).unwrap_err();
@@ -145,6 +148,19 @@ fn without_time_it_says_so_and_its_token_goes_on_to_the_whole() {
         (&rest["complete"], &rest["resume"]),
         (&json!(true), &json!(null))
     );
+}
+
+#[test]
+fn a_token_is_as_short_as_its_reader_wants_it() {
+    let root = tree();
+    let app = app(root.path());
+    let long = invoke(&app, json!({}), Duration::from_secs(1)).unwrap();
+    let asked = json!({"resume_max_bytes": 100});
+    let short = invoke(&app, asked, Duration::from_secs(1)).unwrap();
+    let resume = short["resume"].as_str().unwrap();
+    assert!(resume.len() <= 100 && long["resume"].as_str().unwrap().len() > 100);
+    let rest = invoke(&app, json!({"resume": resume}), MINUTE).unwrap();
+    assert_eq!(counts(&rest), [4, 3, 2, 1]);
 }
 
 #[test]

@@ -8,8 +8,8 @@ use serde_json::json;
 use shared::deadline::epoch_ms;
 use shared::telemetry::error_chain;
 use shared::walk::{
-    End, Kernel, Options, Outcome, OwnFolder, Root, Snapshot, TOKENS, Token, Totals, Walk,
-    progress_lines, run,
+    End, Kernel, Options, Outcome, OwnFolder, Root, Snapshot, TOKEN_BYTES_MAX, TOKENS, Token,
+    Totals, Walk, progress_lines, run,
 };
 
 use crate::answer::{Answer, Status, Sweep};
@@ -110,7 +110,7 @@ impl Job {
             .map_or_else(|| self.at.now_ms(), |token| token.began_at_ms);
         let end = |outcome: Outcome<Counts>, only_counted, excess| {
             let resume = match &outcome.resume {
-                Some(token) => Some(token.put(&kernel, root)?),
+                Some(token) => Some(token.put(&kernel, root, TOKEN_BYTES_MAX)?),
                 None => None,
             };
             let ended = Ended {

@@ -12,8 +12,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use shared::walk::{
-    End, Kernel, Outcome, OwnFolder, PlanLimits, Removable, Root, Snapshot, Token, TokenError,
-    Totals, checksum, plan, seal, unseal,
+    End, Kernel, Outcome, OwnFolder, PlanLimits, Removable, Root, Snapshot, TOKEN_BYTES_MAX, Token,
+    TokenError, Totals, checksum, plan, seal, unseal,
 };
 
 use crate::answer::{Answer, PlanAnswer, Status, rfc3339};
@@ -237,7 +237,7 @@ impl Planned {
         count: u32,
         token: &Token<Counts>,
     ) -> Result<String, PurgeError> {
-        let token = token.put(&self.kernel, &self.root)?;
+        let token = token.put(&self.kernel, &self.root, TOKEN_BYTES_MAX)?;
         Ok(format!("{count}.{token}"))
     }
 

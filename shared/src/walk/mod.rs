@@ -45,7 +45,7 @@ mod worker;
 pub use self::controller::{Controller, Gauge, Window};
 pub use self::engine::{Options, Outcome, Walk, WalkError, run};
 pub use self::kernel::{Attributes, Call, Freshness, Interference, Kernel, Kind, Stamp};
-pub use self::own::{OwnFolder, TOKENS};
+pub use self::own::{OwnFolder, TOKEN_BYTES_MAX, TOKENS};
 pub use self::plan::{Plan, PlanLimits, Removable, plan};
 pub use self::report::{End, SAMPLES_MAX, Sample, Snapshot, Tally, Totals, progress_lines};
 pub use self::root::{Root, RootError};

@@ -19,9 +19,9 @@ use super::root::Root;
 use super::seal::checksum;
 use super::token::{Token, TokenError};
 
-/// Longest token that is part of an answer, bytes. Source: Step Functions developer guide, "Quotas": 256 KB per state,
-/// less what else is in it.
-const TOKEN_BYTES_MAX: usize = 200_000;
+/// Longest token that is part of an answer unless its reader wants shorter ones, bytes. Source: Step Functions developer
+/// guide, "Quotas": 256 KB per state, less what else is in it.
+pub const TOKEN_BYTES_MAX: usize = 200_000;
 
 /// Longest token that is read back, bytes: some million directories.
 const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
@@ -33,9 +33,14 @@ pub const TOKENS: &CStr = c"resume";
 const POINTER: &str = "file.";
 
 impl<T: Serialize + DeserializeOwned> Token<T> {
-    /// Keeps it: a short one as its text, a longer one in a file whose name is returned instead.
-    pub fn put(&self, kernel: &Kernel, root: &Root) -> Result<String, TokenError> {
-        put_token(kernel, root, self.encode()?)
+    /// Keeps it: up to `bytes_max` as its text, a longer one in a file whose name is returned instead.
+    pub fn put(
+        &self,
+        kernel: &Kernel,
+        root: &Root,
+        bytes_max: usize,
+    ) -> Result<String, TokenError> {
+        put_token(kernel, root, self.encode()?, bytes_max)
     }
 
     /// The token that [`Token::put`] has kept.
@@ -44,8 +49,13 @@ impl<T: Serialize + DeserializeOwned> Token<T> {
     }
 }
 
-fn put_token(kernel: &Kernel, root: &Root, token: String) -> Result<String, TokenError> {
-    if token.len() <= TOKEN_BYTES_MAX {
+fn put_token(
+    kernel: &Kernel,
+    root: &Root,
+    token: String,
+    bytes_max: usize,
+) -> Result<String, TokenError> {
+    if token.len() <= bytes_max {
         return Ok(token);
     }
     let name = checksum(&token);
@@ -222,7 +232,7 @@ mod tests {
         let (kernel, root) = root(directory.path());
         for (bytes, in_a_file) in [(199_999, false), (200_000, false), (200_001, true)] {
             let token = "x".repeat(bytes);
-            let kept = put_token(&kernel, &root, token.clone()).unwrap();
+            let kept = put_token(&kernel, &root, token.clone(), TOKEN_BYTES_MAX).unwrap();
             assert_eq!(kept.len() < 100, in_a_file, "{bytes}");
             assert_eq!(get_token(&kernel, &root, &kept).unwrap(), token);
         }
@@ -231,10 +241,22 @@ mod tests {
     }
 
     #[test]
+    fn a_reader_may_want_shorter_ones() {
+        let directory = tempdir().unwrap();
+        let (kernel, root) = root(directory.path());
+        let token = "x".repeat(101);
+        let kept = put_token(&kernel, &root, token.clone(), 100).unwrap();
+        assert!(kept.len() <= 100 && kept != token);
+        assert_eq!(get_token(&kernel, &root, &kept).unwrap(), token);
+        let whole = put_token(&kernel, &root, token.clone(), 101);
+        assert_eq!(whole.unwrap(), token);
+    }
+
+    #[test]
     fn a_file_that_was_changed_is_refused() {
         let directory = tempdir().unwrap();
         let (kernel, root) = root(directory.path());
-        let kept = put_token(&kernel, &root, "x".repeat(200_001)).unwrap();
+        let kept = put_token(&kernel, &root, "x".repeat(200_001), TOKEN_BYTES_MAX).unwrap();
         let file = directory
             .path()
             .join(".sluice/resume")
@@ -261,7 +283,7 @@ mod tests {
         let (directory, outside) = (tempdir().unwrap(), tempdir().unwrap());
         std::os::unix::fs::symlink(outside.path(), directory.path().join(".sluice")).unwrap();
         let (kernel, root) = root(directory.path());
-        let refused = put_token(&kernel, &root, "x".repeat(200_001));
+        let refused = put_token(&kernel, &root, "x".repeat(200_001), TOKEN_BYTES_MAX);
         assert!(matches!(refused, Err(TokenError::File { .. })));
         assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
     }

@@ -7,8 +7,8 @@ use hyper::{HeaderMap, Method, Uri};
 use percent_encoding::percent_decode_str;
 
 use super::object::Properties;
-use super::sqs;
 use super::state::Target;
+use super::{account, sqs};
 
 /// The operations that the fake models.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -33,6 +33,30 @@ pub enum Operation {
     ListObjectsV2,
     /// SQS `SendMessage`
     SendMessage,
+    /// SSM `GetParameter`
+    GetParameter,
+    /// SSM `PutParameter`
+    PutParameter,
+    /// EFS `DescribeFileSystems`
+    DescribeFileSystems,
+    /// EFS `DescribeMountTargets`
+    DescribeMountTargets,
+    /// EFS `CreateMountTarget`
+    CreateMountTarget,
+    /// EFS `DeleteMountTarget`
+    DeleteMountTarget,
+    /// EC2 `DescribeSubnets`
+    DescribeSubnets,
+    /// CloudWatch `GetMetricData`
+    GetMetricData,
+    /// CloudWatch `PutMetricData`
+    PutMetricData,
+    /// ECS `DescribeServices`
+    DescribeServices,
+    /// ECS `UpdateService`
+    UpdateService,
+    /// Lambda `Invoke`
+    Invoke,
     /// Anything else: refused with `NotImplemented`, so that no test passes by accident.
     Unknown,
 }
@@ -93,6 +117,9 @@ impl Call {
         {
             return Self::to_queue(headers, body);
         }
+        if let Some(operation) = account::operation(method.as_str(), uri.path(), &headers) {
+            return Self::to_account(operation, uri, headers, body);
+        }
         let path = uri.path().strip_prefix('/').unwrap_or_default();
         let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
         let (bucket, key) = (decoded(bucket), decoded(key));
@@ -127,6 +154,36 @@ impl Call {
             body,
             readable: true,
         }
+    }
+
+    fn to_account(
+        operation: Operation,
+        uri: &Uri,
+        headers: BTreeMap<String, String>,
+        body: Bytes,
+    ) -> Self {
+        let key = match operation {
+            Operation::DescribeSubnets => account::subnet_of(&body),
+            Operation::CreateMountTarget | Operation::GetMetricData | Operation::PutMetricData => {
+                String::new()
+            }
+            Operation::DeleteMountTarget | Operation::Invoke => account::subject(uri.path()),
+            _ => account::name_of(&body),
+        };
+        Self {
+            operation,
+            bucket: String::new(),
+            key,
+            query: query_of(uri),
+            headers,
+            body,
+            readable: true,
+        }
+    }
+
+    /// Whether it is for one of the services around a file system.
+    pub(super) fn is_to_account(&self) -> bool {
+        self.operation >= Operation::GetParameter && self.operation <= Operation::Invoke
     }
 
     pub(super) fn at(&self) -> Target<'_> {

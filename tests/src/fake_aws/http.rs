@@ -13,7 +13,7 @@ use super::faults::{Fault, Outcome, Script, Step, script_for};
 use super::log::Log;
 use super::reply::{Answer, ReplyBody};
 use super::state::Store;
-use super::{ACCOUNT, s3, sqs};
+use super::{ACCOUNT, account, s3, sqs};
 use crate::server::{Dropped, Flushes};
 
 /// What the server and the test share.
@@ -106,6 +106,9 @@ fn perform(store: &mut Store, call: &Call) -> Answer {
     if call.operation == Operation::SendMessage {
         return sqs::send_message(store, &call.body);
     }
+    if call.is_to_account() {
+        return account::perform(store, call);
+    }
     match admitted(call) {
         Ok(()) => s3::perform(store, call),
         Err(refused) => s3::refusal(&refused, call),
@@ -133,6 +136,9 @@ fn admitted(call: &Call) -> Result<(), S3Error> {
 fn scripted(call: &Call, status: u16, code: &str) -> Answer {
     if call.operation == Operation::SendMessage {
         return sqs::error(status, code, "scripted");
+    }
+    if call.is_to_account() {
+        return account::error(call.operation, status, code, "scripted");
     }
     let refused = S3Error {
         status,

@@ -27,7 +27,7 @@ pub(super) fn perform(store: &mut Store, call: &Call) -> Answer {
         Operation::CompleteMultipartUpload => complete_upload(store, call),
         Operation::AbortMultipartUpload => abort_upload(store, call),
         Operation::ListObjectsV2 => list(store, call),
-        Operation::SendMessage | Operation::Unknown => Err(S3Error::of("NotImplemented")),
+        _ => Err(S3Error::of("NotImplemented")),
     };
     answered.unwrap_or_else(|refused| refusal(&refused, call))
 }

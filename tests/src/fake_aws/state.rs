@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
+use super::account::Account;
 use super::error::S3Error;
 use super::multipart::Upload;
 use super::object::{Content, Properties, Stored, Written};
@@ -20,6 +21,8 @@ pub struct Store {
     buckets: BTreeMap<String, Bucket>,
     pub(super) uploads: BTreeMap<String, Upload>,
     pub(super) queues: BTreeMap<String, Vec<Message>>,
+    /// File systems and what surrounds them.
+    pub account: Account,
     ticks: u64,
 }
 

@@ -22,6 +22,9 @@ pub struct CachedCount {
     pub file_system_id: String,
     /// Who counted them.
     pub count_function: String,
+    /// What was counted, by the function's own name of it.
+    #[serde(default)]
+    pub root: Option<String>,
     /// Files; of a count that is not complete, those seen so far.
     pub files: u64,
     /// Whether all were seen.
@@ -138,6 +141,7 @@ mod tests {
             schema: SCHEMA,
             file_system_id: "fs-1".to_owned(),
             count_function: "count".to_owned(),
+            root: Some("/mnt/files".to_owned()),
             files: 7,
             complete,
             counted_at: now() - age,

@@ -14,12 +14,13 @@ pub const RESUME_BYTES_MAX: usize = 2_000;
 /// The answer of the function `count`, as far as it matters.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Counted {
+    /// What was counted.
+    #[serde(default)]
+    pub root: Option<String>,
     /// Files, those of earlier invocations of the same count included.
     pub files: u64,
     /// Whether all were seen.
     pub complete: bool,
-    /// Directories and entries that could not be read.
-    pub errors: u64,
     /// Of this invocation.
     pub duration_seconds: f64,
     /// Where to go on.
@@ -133,6 +134,7 @@ impl Counted {
             schema: SCHEMA,
             file_system_id: whose.file_system_id.to_owned(),
             count_function: whose.count_function.to_owned(),
+            root: self.root,
             files: self.files,
             complete: self.complete,
             counted_at: now,
@@ -162,7 +164,7 @@ mod tests {
         Counted {
             files: 7,
             complete,
-            errors: 0,
+            root: Some("/mnt/files".to_owned()),
             duration_seconds: 2.0,
             resume: resume.map(str::to_owned),
         }

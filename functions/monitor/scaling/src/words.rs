@@ -45,9 +45,11 @@ impl fmt::Display for Step {
             targets,
             desired,
         } = self;
+        let plural = |number: u64| if number == 1 { "" } else { "s" };
+        let (of_files, of_targets) = (plural(*files), plural((*targets).into()));
         write!(
             f,
-            "{files} files, {targets} mount targets, {desired} desired"
+            "{files} file{of_files}, {targets} mount target{of_targets}, {desired} desired"
         )
     }
 }

@@ -144,7 +144,7 @@ impl Day {
                 1_000_000
             },
             complete,
-            errors: 0,
+            root: None,
             duration_seconds: 1.0,
             resume,
         };
