@@ -271,11 +271,14 @@ fn advice_says_where_more_mount_targets_do_not_help() {
 
 #[test]
 fn metrics_that_cannot_be_read_or_written_stop_nothing() {
-    for operation in [Operation::GetMetricData, Operation::PutMetricData] {
+    for (operation, status, code) in [
+        (Operation::GetMetricData, 403, "AccessDeniedException"),
+        (Operation::PutMetricData, 400, "ThrottlingException"),
+    ] {
         let running = start(150, &[]);
         running
             .fake
-            .fault(Fault::on(operation).answer(403, "AccessDeniedException"));
+            .fault(Fault::on(operation).answer(status, code));
         let answer = running.answer();
         assert_eq!(
             (&answer["decision"], &answer["advice"]),

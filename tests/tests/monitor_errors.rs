@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tests::fake_aws::{Fault, Gate, Operation};
-use tests::monitored::{FILE_SYSTEM, Monitored, STATE, TARGETS, start, start_in};
+use tests::monitored::{CACHE, FILE_SYSTEM, Monitored, STATE, TARGETS, start, start_in};
 use tests::running::PATIENCE;
 use tests::runtime_api::Answer;
 
@@ -213,7 +213,34 @@ fn what_cannot_be_seen_fails_the_invocation_and_changes_nothing() {
         assert_eq!(reported, error_type, "{code}");
         assert!(message.contains(code), "{message}");
         assert_eq!(running.subnets(), ["subnet-a1"]);
-        assert_eq!(running.document(TARGETS), None);
+        // Without the subnets the list can be kept right, without the mount targets it cannot.
+        let is_published = operation == Operation::DescribeSubnets;
+        assert_eq!(running.document(TARGETS).is_some(), is_published, "{code}");
+    }
+}
+
+#[test]
+fn a_document_or_metric_that_the_role_forbids_is_said_after_the_rest_was_done() {
+    for (operation, key, published) in [
+        (Operation::GetParameter, CACHE, 1),
+        (Operation::PutParameter, CACHE, 1),
+        (Operation::GetParameter, STATE, 1),
+        (Operation::GetParameter, TARGETS, 0),
+        (Operation::PutMetricData, "", 1),
+    ] {
+        let running = start(50, &[]);
+        let denied = Fault::on(operation).forever();
+        let denied = if key.is_empty() {
+            denied
+        } else {
+            denied.key(key)
+        };
+        running
+            .fake
+            .fault(denied.answer(403, "AccessDeniedException"));
+        let (error_type, message) = running.failure();
+        assert_eq!(error_type, "AccessDenied", "{operation:?} {key}: {message}");
+        assert_eq!(running.published().len(), published, "{operation:?} {key}");
     }
 }
 

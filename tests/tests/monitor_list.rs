@@ -81,6 +81,22 @@ fn a_crash_between_the_list_and_the_service_is_mended_by_the_next_tick() {
 }
 
 #[test]
+fn a_mark_for_a_list_that_never_came_out_still_leads_to_the_one_that_did() {
+    // The list before it was published and its redeployment failed, perhaps.
+    let running = with_service(&[]);
+    assert_eq!(running.answer()["deployment_triggered"], true);
+    let mut state = running.document(STATE).unwrap();
+    state["redeploy_for"] = "fsmt-gone=10.0.0.9".into();
+    let text = state.to_string();
+    running
+        .fake
+        .account(|account| account.parameters.insert(STATE.to_owned(), text));
+    assert_eq!(running.answer()["deployment_triggered"], true);
+    assert_eq!(running.answer()["deployment_triggered"], false);
+    assert_eq!(deployments(&running), 2);
+}
+
+#[test]
 fn a_change_is_remembered_before_it_is_made() {
     let running = start(150, &[("COOLDOWN_SECONDS", "600")]);
     running
@@ -99,7 +115,7 @@ fn a_change_is_remembered_before_it_is_made() {
 }
 
 #[test]
-fn without_a_state_there_is_no_change_and_with_a_corrupt_one_there_is() {
+fn without_a_state_that_is_ours_there_is_no_change() {
     let running = start(150, &[]);
     running.fake.fault(
         Fault::on(Operation::GetParameter)
@@ -112,10 +128,17 @@ fn without_a_state_there_is_no_change_and_with_a_corrupt_one_there_is() {
         answer["reason"].as_str().unwrap().contains("last change"),
         "{answer}"
     );
-    running
-        .fake
-        .account(|account| account.parameters.insert(STATE.to_owned(), "{".to_owned()));
-    assert_eq!(running.answer()["decision"], "create");
+    let foreign = "{\"schema\": 1, \"file_system_id\": \"fs-other\", \"last_change\": null}";
+    for (text, reason) in [("{", "corrupt"), (foreign, "foreign")] {
+        running
+            .fake
+            .account(|account| account.parameters.insert(STATE.to_owned(), text.to_owned()));
+        let (error_type, message) = running.failure();
+        assert_eq!(error_type, "BadConfiguration");
+        assert!(message.contains(reason), "{message}");
+    }
+    assert_eq!(running.subnets(), ["subnet-a1"]);
+    assert_eq!(running.published(), ["subnet-a1"]);
 }
 
 #[test]

@@ -169,6 +169,7 @@ fn is_wanted(decision: &Decision) -> bool {
             | Hold::AllProtected(step) => short(step),
             Hold::CountUnknown { .. }
             | Hold::LastChangeUnknown { .. }
+            | Hold::UnknownZone { .. }
             | Hold::FileSystem(_)
             | Hold::InFlight { .. } => false,
         },

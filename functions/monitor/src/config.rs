@@ -96,6 +96,7 @@ impl Config {
         let zones = u32::try_from(zones.len()).unwrap_or(u32::MAX);
         Policy {
             targets_max: self.wanted.targets_max.unwrap_or(zones),
+            is_max_set: self.wanted.targets_max.is_some(),
             ..self.wanted.policy.clone()
         }
     }
@@ -134,6 +135,7 @@ fn wanted<L: Fn(&str) -> Option<String>>(vars: &mut Vars<L>) -> Wanted {
             files_per_target: vars.ranged("FILE_COUNT_THRESHOLD", 100_000, 1..=u64::MAX),
             targets_min: vars.ranged("MIN_MOUNT_TARGETS", 1, 1..=100),
             targets_max: 0,
+            is_max_set: false,
             cooldown: seconds(vars, "COOLDOWN_SECONDS", 600, 0..=30 * DAY_SECONDS),
             scale_in_cooldown: seconds(
                 vars,
@@ -305,6 +307,7 @@ mod tests {
                 files_per_target: 100_000,
                 targets_min: 1,
                 targets_max: 2,
+                is_max_set: false,
                 cooldown: Duration::from_mins(10),
                 scale_in_cooldown: Duration::from_hours(1),
                 scale_in: false,

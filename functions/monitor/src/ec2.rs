@@ -13,6 +13,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_runtime::auth::sigv4::{SCHEME_ID, SigV4AuthScheme};
 use aws_runtime::auth::{SigV4OperationSigningConfig, SigningOptions};
 use aws_runtime::retries::classifiers::AwsErrorCodeClassifier;
+use aws_runtime::service_clock_skew::ServiceClockSkewInterceptor;
 use aws_smithy_runtime::client::orchestrator::operation::Operation;
 use aws_smithy_runtime::client::retries::classifiers::{
     HttpStatusCodeClassifier, TransientErrorClassifier,
@@ -95,6 +96,7 @@ impl Client {
                     .unwrap_or_else(RetryConfig::standard),
             )
             .with_connection_poisoning()
+            .interceptor(ServiceClockSkewInterceptor::new())
             .serializer(request)
             .deserializer(answer);
         if let Some(version) = aws.behavior_version() {
@@ -136,17 +138,25 @@ fn endpoint(aws: &SdkConfig) -> String {
     let own = key.ok().zip(aws.service_config());
     let own = own.and_then(|(key, config)| config.load_config(key));
     own.or_else(|| aws.endpoint_url().map(str::to_owned))
-        .unwrap_or_else(|| regional(aws.region().map_or("", |region| region.as_ref())))
+        .unwrap_or_else(|| {
+            let region = aws.region().map_or("", |region| region.as_ref());
+            let wants = |setting: Option<bool>| setting == Some(true);
+            regional(region, wants(aws.use_fips()), wants(aws.use_dual_stack()))
+        })
 }
 
-/// Source: AWS general reference, "Service endpoints". Isolated partitions need `AWS_ENDPOINT_URL_EC2`.
-fn regional(region: &str) -> String {
-    let suffix = match region.split('-').next() {
-        Some("cn") => "amazonaws.com.cn",
-        Some("eusc") => "amazonaws.eu",
-        _ => "amazonaws.com",
+/// Source: AWS general reference, "Service endpoints"; EC2 developer guide, "Service endpoints", for dual stack and FIPS.
+/// Isolated partitions need `AWS_ENDPOINT_URL_EC2`.
+fn regional(region: &str, fips: bool, dual_stack: bool) -> String {
+    let suffix = match (region.split('-').next(), dual_stack) {
+        (Some("cn"), false) => "amazonaws.com.cn",
+        (Some("cn"), true) => "api.amazonwebservices.com.cn",
+        (Some("eusc"), _) => "amazonaws.eu",
+        (_, false) => "amazonaws.com",
+        (_, true) => "api.aws",
     };
-    format!("https://ec2.{region}.{suffix}")
+    let name = if fips { "ec2-fips" } else { "ec2" };
+    format!("https://{name}.{region}.{suffix}")
 }
 
 fn signature(aws: &SdkConfig) -> StaticRuntimePlugin {
@@ -325,7 +335,14 @@ mod tests {
             ("cn-north-1", "https://ec2.cn-north-1.amazonaws.com.cn"),
             ("eusc-de-east-1", "https://ec2.eusc-de-east-1.amazonaws.eu"),
         ] {
-            assert_eq!(regional(region), endpoint);
+            assert_eq!(regional(region, false, false), endpoint);
+        }
+        for (fips, dual_stack, endpoint) in [
+            (true, false, "https://ec2-fips.us-east-1.amazonaws.com"),
+            (false, true, "https://ec2.us-east-1.api.aws"),
+            (true, true, "https://ec2-fips.us-east-1.api.aws"),
+        ] {
+            assert_eq!(regional("us-east-1", fips, dual_stack), endpoint);
         }
     }
 }

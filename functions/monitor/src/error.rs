@@ -19,6 +19,12 @@ pub enum MonitorError {
     /// What decisions rest on could not be seen. Nothing was changed.
     #[error("observe")]
     Observe(#[from] Refusal),
+    /// What is behind `STATE_PARAMETER` is not ours. No mount target was changed.
+    #[error("STATE_PARAMETER is {reason}: give this file system one of its own, or remove it")]
+    State {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// A service answered without something that the decision needs. Nothing was changed.
     #[error("{call} answered without {missing}")]
     Incomplete {
@@ -55,6 +61,7 @@ impl MonitorError {
             Self::BadPayload(_) => "BadPayload",
             Self::Lease(_) => "LeaseUnavailable",
             Self::Observe(refusal) => refusal.class().label(),
+            Self::State { .. } => "BadConfiguration",
             Self::Incomplete { .. } => "IncompleteAnswer",
             Self::TimeUp => "TimeUp",
             Self::NotDone(problem, _) => problem.class.label(),
@@ -65,7 +72,7 @@ impl MonitorError {
 impl Retryable for MonitorError {
     fn is_retryable(&self) -> bool {
         match self {
-            Self::BadPayload(_) => false,
+            Self::BadPayload(_) | Self::State { .. } => false,
             Self::Lease(error) => error.is_retryable(),
             Self::Observe(refusal) => !refusal.class().is_for_someone(),
             Self::Incomplete { .. } | Self::TimeUp => true,

@@ -3,12 +3,12 @@
 use std::time::SystemTime;
 
 use lambda_runtime::{Context, Diagnostic, LambdaEvent};
-use scaling::advice::{Advice, advise};
+use scaling::advice::{Advice, Metrics, advise};
 use scaling::cache::CachedCount;
 use scaling::count::{Plan, Sensed, plan};
 use scaling::state::State;
 use scaling::steps::{Published, Remembered, Seen};
-use scaling::{Observed, Subnet, Tick};
+use scaling::{Count, Observed, Subnet, Tick};
 use serde_json::{Value, json};
 use shared::deadline::Deadline;
 use shared::payload::Fields;
@@ -31,6 +31,25 @@ pub struct App {
     config: Config,
     leases: Leases,
     telemetry: Telemetry,
+}
+
+/// What the tick has to fail for in the end, after everything else of it was done: the first of it.
+#[derive(Default)]
+struct Owed(Option<MonitorError>);
+
+impl Owed {
+    fn add(&mut self, error: MonitorError) {
+        tracing::warn!(error = error_chain(&error), "owed");
+        self.0.get_or_insert(error);
+    }
+
+    /// A refusal that the next tick would meet again is owed; others pass.
+    fn refusal(&mut self, refusal: Refusal, so: &'static str) {
+        if refusal.class().is_for_someone() {
+            return self.add(refusal.into());
+        }
+        tracing::warn!(error = error_chain(&refusal), "{so}");
+    }
 }
 
 /// The documents of earlier ticks.
@@ -104,19 +123,30 @@ impl App {
     }
 
     async fn tick(&self, deadline: Deadline) -> Result<Answer, MonitorError> {
-        let documents = self.documents().await;
-        let (sensed, refused) = self.sense(documents.cache.as_deref(), deadline).await;
+        let mut owed = Owed::default();
+        let documents = self.documents(&mut owed).await;
+        let cache = documents.cache.as_deref();
+        let sensed = self.sense(cache, deadline, &mut owed).await;
         let eyes = self.eyes();
         let (file_system, targets, subnets) =
-            tokio::try_join!(eyes.file_system(), eyes.mount_targets(), eyes.subnets())?;
+            tokio::join!(eyes.file_system(), eyes.mount_targets(), eyes.subnets());
+        let mut count = sensed.count.clone();
+        // Without them nothing is changed, and the list is put right all the same.
+        let subnets = subnets.unwrap_or_else(|error| {
+            count = Count::Unknown {
+                reason: "nor could SUBNET_IDS be looked at",
+            };
+            owed.add(error);
+            Vec::new()
+        });
         let now = SystemTime::now();
-        let (advice, has_service) = tokio::join!(self.advice(now), self.has_service());
+        let (metrics, has_service) = tokio::join!(self.metrics(now), self.has_service());
         let seen = Seen {
             observed: Observed {
-                file_system,
-                targets,
+                file_system: file_system?,
+                targets: targets?,
                 subnets: subnets.clone(),
-                count: sensed.count.clone(),
+                count,
             },
             state: documents.state,
             published: documents.published,
@@ -127,11 +157,12 @@ impl App {
         let numbers = answer::numbers(&tick, &sensed);
         let written = publish::metrics(&self.clients, &self.config, numbers, now).await;
         if let Err(refusal) = written {
-            tracing::warn!(error = error_chain(&refusal), "metrics not written");
+            owed.refusal(refusal, "metrics not written");
         }
-        report(&tick, &sensed);
+        let advice = advise(&metrics);
+        report(&tick, &sensed, &metrics, &advice);
         let answer = Answer::of(&tick, &sensed, &advice, self.config.threshold(), now);
-        verdict(&tick, refused).map(|()| answer)
+        verdict(&tick, owed).map(|()| answer)
     }
 
     fn eyes(&self) -> Eyes<'_> {
@@ -141,7 +172,7 @@ impl App {
         }
     }
 
-    async fn documents(&self) -> Documents {
+    async fn documents(&self, owed: &mut Owed) -> Documents {
         let eyes = self.eyes();
         let (state, published, cache) = tokio::join!(
             eyes.parameter(&self.config.state_parameter),
@@ -149,48 +180,51 @@ impl App {
             eyes.parameter(&self.config.cache_parameter),
         );
         Documents {
-            state: self.remembered(state),
+            state: self.remembered(state, owed),
             published: match published {
                 Ok(text) => Published::Text(text),
                 Err(refusal) => {
-                    tracing::warn!(error = error_chain(&refusal), "list not read, nor written");
+                    owed.refusal(refusal, "list not read, nor written");
                     Published::Unreadable
                 }
             },
             // Counting anew is always right, only dearer.
             cache: cache.unwrap_or_else(|refusal| {
-                tracing::warn!(error = error_chain(&refusal), "cached count not read");
+                owed.refusal(refusal, "cached count not read");
                 None
             }),
         }
     }
 
-    /// What is no state of ours says nothing about a change; what cannot be read might.
-    fn remembered(&self, read: Result<Option<String>, Refusal>) -> Remembered {
+    /// What cannot be read, or is not ours, may stand for a change of a moment ago.
+    fn remembered(&self, read: Result<Option<String>, Refusal>, owed: &mut Owed) -> Remembered {
         let id = &self.config.file_system_id;
-        match read {
-            Ok(None) => Remembered::State(State::new(id)),
-            Ok(Some(text)) => {
-                Remembered::State(State::parse(&text, id).unwrap_or_else(|unusable| {
-                    let reason = unusable.label();
-                    tracing::warn!(reason, "state not understood: taken for no last change");
-                    State::new(id)
-                }))
-            }
+        let text = match read {
+            Ok(Some(text)) => text,
+            Ok(None) => return Remembered::State(State::new(id)),
             Err(refusal) => {
-                tracing::warn!(error = error_chain(&refusal), "state not read: no change");
-                Remembered::Unreadable(refusal.class().label())
+                let reason = refusal.class().label();
+                owed.refusal(refusal, "state not read: no change");
+                return Remembered::Unreadable(reason);
+            }
+        };
+        match State::read(&text, id, SystemTime::now()) {
+            Ok(state) => Remembered::State(state),
+            Err(unusable) => {
+                let reason = unusable.label();
+                owed.add(MonitorError::State { reason });
+                Remembered::Unreadable(reason)
             }
         }
     }
 
-    /// The number of files, and a refusal that someone has to look after.
-    async fn sense(&self, cache: Option<&str>, deadline: Deadline) -> (Sensed, Option<Refusal>) {
+    /// The number of files.
+    async fn sense(&self, cache: Option<&str>, deadline: Deadline, owed: &mut Owed) -> Sensed {
         let now = SystemTime::now();
         let whose = count::whose(&self.config);
         let used = CachedCount::judge(cache, &whose, self.config.cache_ttl, now);
         let (before, because) = match plan(used, now) {
-            Plan::Known(sensed) => return (sensed, None),
+            Plan::Known(sensed) => return sensed,
             Plan::Ask { before, because } => (before, because),
         };
         tracing::info!(reason = because, "counting");
@@ -204,34 +238,28 @@ impl App {
         );
         match asked.await {
             Asked::Counted(cached, sensed) => {
-                self.keep(&cached).await;
-                (sensed, None)
+                let name = &self.config.cache_parameter;
+                let document = cached.document();
+                let kept = publish::text_parameter(&self.clients, name, &document).await;
+                if let Err(refusal) = kept {
+                    owed.refusal(refusal, "count not cached");
+                }
+                sensed
             }
-            Asked::Unknown(reason) => (Sensed::unknown(reason), None),
+            Asked::Unknown(reason) => Sensed::unknown(reason),
             Asked::Refused(refusal) => {
-                let sensed = Sensed::unknown("the function that counts cannot be invoked");
-                (sensed, Some(refusal))
+                owed.add(refusal.into());
+                Sensed::unknown("the function that counts cannot be invoked")
             }
         }
     }
 
-    async fn keep(&self, cached: &CachedCount) {
-        let document = cached.document();
-        let name = &self.config.cache_parameter;
-        let written = publish::text_parameter(&self.clients, name, &document).await;
-        if let Err(refusal) = written {
-            tracing::warn!(error = error_chain(&refusal), "count not cached");
-        }
-    }
-
-    async fn advice(&self, now: SystemTime) -> Vec<Advice> {
-        match self.eyes().metrics(now).await {
-            Ok(metrics) => advise(&metrics),
-            Err(refusal) => {
-                tracing::warn!(error = error_chain(&refusal), "no metrics, no advice");
-                Vec::new()
-            }
-        }
+    /// Of the file system; none where they cannot be read: they only make the advice.
+    async fn metrics(&self, now: SystemTime) -> Metrics {
+        self.eyes().metrics(now).await.unwrap_or_else(|refusal| {
+            tracing::warn!(error = error_chain(&refusal), "no metrics, no advice");
+            Metrics::default()
+        })
     }
 
     /// Whether there is a service to redeploy. One that is gone is found out when it is to be redeployed.
@@ -263,7 +291,7 @@ impl App {
     }
 }
 
-fn report(tick: &Tick, sensed: &Sensed) {
+fn report(tick: &Tick, sensed: &Sensed, metrics: &Metrics, advice: &[Advice]) {
     let outcome = tick.outcome();
     for problem in &outcome.problems {
         let (call, class) = (problem.call, problem.class.label());
@@ -283,14 +311,19 @@ fn report(tick: &Tick, sensed: &Sensed) {
         removed_mount_target_id = outcome.removed,
         published = outcome.published,
         deployment_triggered = outcome.redeployed,
+        advice = (!advice.is_empty()).then(|| advice.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
+        client_connections = metrics.client_connections,
+        percent_io_limit = metrics.percent_io_limit,
+        burst_credit_balance = metrics.burst_credits.map(|credits| credits.last_bytes),
+        permitted_throughput = metrics.permitted_throughput,
         "invocation"
     );
 }
 
 /// A tick that was made as far as it could be fails in the end if there is something that it owes.
-fn verdict(tick: &Tick, refused: Option<Refusal>) -> Result<(), MonitorError> {
-    if let Some(refusal) = refused {
-        return Err(MonitorError::Observe(refusal));
+fn verdict(tick: &Tick, owed: Owed) -> Result<(), MonitorError> {
+    if let Some(error) = owed.0 {
+        return Err(error);
     }
     let problems = &tick.outcome().problems;
     match problems.iter().find(|problem| problem.is_failure) {

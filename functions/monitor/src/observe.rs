@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_sdk_cloudwatch::types::{Dimension, MetricDataQuery, MetricDataResult, MetricStat};
 use aws_sdk_efs::types::MountTargetDescription;
-use scaling::advice::Metrics;
+use scaling::advice::{Credits, Metrics};
 use scaling::observed::FileSystem;
 use scaling::{LifeCycle, MountTarget, Subnet};
 
@@ -210,11 +210,25 @@ fn read(results: &[MetricDataResult]) -> Metrics {
             .find(|result| result.id.as_deref() == Some(id));
         found.map_or(&[][..], |result| result.values())
     };
-    let credits = values("credits");
+    let times = |id: &str| {
+        let found = results
+            .iter()
+            .find(|result| result.id.as_deref() == Some(id));
+        found.map_or(&[][..], |result| result.timestamps())
+    };
+    let (credits, at) = (values("credits"), times("credits"));
+    let burst_credits = match (credits, at) {
+        ([first, .., last], [from, .., to]) => Some(Credits {
+            first_bytes: *first,
+            last_bytes: *last,
+            hours: (to.as_secs_f64() - from.as_secs_f64()) / 3_600.0,
+        }),
+        _ => None,
+    };
     Metrics {
         client_connections: values("connections").last().copied(),
         percent_io_limit: values("limit").iter().copied().reduce(f64::max),
-        burst_credits: credits.first().copied().zip(credits.last().copied()),
+        burst_credits,
         permitted_throughput: values("permitted").iter().copied().reduce(f64::min),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use aws_config::retry::RetryConfig;
 use aws_sdk_cloudwatch::types::{Dimension, MetricDatum, StandardUnit};
 use aws_sdk_ssm::types::ParameterType;
 use serde::Serialize;
@@ -34,7 +35,10 @@ pub async fn text_parameter(clients: &Clients, name: &str, text: &str) -> Result
 pub async fn redeploy(clients: &Clients, service: &Service) -> Result<(), Refusal> {
     let asked = clients.ecs.update_service();
     let asked = asked.cluster(&service.cluster).service(&service.name);
-    let answer = asked.force_new_deployment(true).send().await;
+    // Once: a second attempt after an answer that was lost would be a second deployment.
+    let once = aws_sdk_ecs::config::Config::builder().retry_config(RetryConfig::disabled());
+    let asked = asked.force_new_deployment(true).customize();
+    let answer = asked.config_override(once).send().await;
     let answer = answer.map_err(|error| Refusal::new("UpdateService", error));
     answer.map(|_| ())
 }

@@ -12,10 +12,21 @@ pub struct Metrics {
     pub client_connections: Option<f64>,
     /// `PercentIOLimit`, highest, percent.
     pub percent_io_limit: Option<f64>,
-    /// `BurstCreditBalance`, first and last, bytes.
-    pub burst_credits: Option<(f64, f64)>,
+    /// `BurstCreditBalance`.
+    pub burst_credits: Option<Credits>,
     /// `PermittedThroughput`, lowest, bytes per second.
     pub permitted_throughput: Option<f64>,
+}
+
+/// What became of burst credits.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Credits {
+    /// The first value, bytes.
+    pub first_bytes: f64,
+    /// The last one.
+    pub last_bytes: f64,
+    /// Between them.
+    pub hours: f64,
 }
 
 /// Something an operator should look at.
@@ -41,9 +52,6 @@ const IO_LIMIT_PERCENT: f64 = 95.0;
 /// Hours of credits below which it is time to say so.
 const CREDIT_HOURS: f64 = 24.0;
 
-/// Between the first and the last value.
-const WINDOW_HOURS: f64 = 0.25;
-
 /// What follows from the metrics.
 #[must_use]
 pub fn advise(metrics: &Metrics) -> Vec<Advice> {
@@ -53,10 +61,11 @@ pub fn advise(metrics: &Metrics) -> Vec<Advice> {
     {
         advice.push(Advice::IoLimit { percent });
     }
-    if let Some((first, left_bytes)) = metrics.burst_credits
-        && left_bytes < first
+    if let Some(credits) = metrics.burst_credits
+        && credits.last_bytes < credits.first_bytes
     {
-        let hours = left_bytes.max(0.0) / (first - left_bytes) * WINDOW_HOURS;
+        let left_bytes = credits.last_bytes.max(0.0);
+        let hours = left_bytes / (credits.first_bytes - credits.last_bytes) * credits.hours;
         if hours < CREDIT_HOURS {
             advice.push(Advice::BurstCredits { left_bytes, hours });
         }
@@ -99,18 +108,24 @@ mod tests {
 
     #[test]
     fn credits_that_end_within_a_day_are_named() {
-        for (first, last, named) in [
-            (100.0, 100.0, false),
-            (100.0, 101.0, false),
-            (100.0, 99.5, false),
-            (100.0, 98.0, true),
-            (1.0, 0.0, true),
+        for (first_bytes, last_bytes, hours, named) in [
+            (100.0, 100.0, 0.25, false),
+            (100.0, 101.0, 0.25, false),
+            (100.0, 99.5, 0.25, false),
+            (100.0, 99.5, 0.1, true),
+            (100.0, 98.0, 0.25, true),
+            (1.0, 0.0, 0.25, true),
         ] {
             let metrics = Metrics {
-                burst_credits: Some((first, last)),
+                burst_credits: Some(Credits {
+                    first_bytes,
+                    last_bytes,
+                    hours,
+                }),
                 ..Metrics::default()
             };
-            assert_eq!(!advise(&metrics).is_empty(), named, "{first} {last}");
+            let is_named = !advise(&metrics).is_empty();
+            assert_eq!(is_named, named, "{first_bytes} {last_bytes} {hours}");
         }
     }
 

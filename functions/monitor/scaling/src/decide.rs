@@ -99,6 +99,11 @@ pub enum Hold {
         /// What is missing.
         step: Step,
     },
+    /// A protected zone is the zone of nothing that was seen: what is meant by it is not protected.
+    UnknownZone {
+        /// As it was set.
+        zone: String,
+    },
     /// All that could go are in protected zones, or not in the configured subnets.
     AllProtected(Step),
 }
@@ -202,7 +207,10 @@ fn shrink(observed: &Observed, policy: &Policy, step: Step) -> Result<Change, Ho
     if !policy.scale_in {
         return Err(Hold::ScaleInOff(step));
     }
-    let too_many = step.targets > policy.targets_max.max(policy.targets_min);
+    if let Some(zone) = observed.unknown_zone(policy) {
+        return Err(Hold::UnknownZone { zone });
+    }
+    let too_many = policy.is_max_set && step.targets > policy.targets_max.max(policy.targets_min);
     if !too_many && !policy.is_well_below(step.files, step.targets) {
         return Err(Hold::Hysteresis(step));
     }
@@ -240,6 +248,15 @@ impl Observed {
     pub(crate) fn standing(&self) -> impl Iterator<Item = &MountTarget> {
         let targets = self.targets.iter();
         targets.filter(|target| target.life_cycle != LifeCycle::Deleted)
+    }
+
+    /// A protected zone that no subnet and no mount target is in.
+    fn unknown_zone(&self, policy: &Policy) -> Option<String> {
+        let subnets = self.subnets.iter().map(|it| [&it.zone_id, &it.zone]);
+        let targets = self.targets.iter().map(|it| [&it.zone_id, &it.zone]);
+        let seen: BTreeSet<&String> = subnets.chain(targets).flatten().collect();
+        let mut protected = policy.protected_zones.iter();
+        protected.find(|zone| !seen.contains(zone)).cloned()
     }
 
     /// The subnets in which this file system can have a mount target.

@@ -11,6 +11,9 @@ pub struct Policy {
     pub targets_min: u32,
     /// Never more.
     pub targets_max: u32,
+    /// Whether someone has set that: only then are there too many above it. Without a setting it is how many zones the
+    /// configured subnets have, and a subnet that is left out removes nothing.
+    pub is_max_set: bool,
     /// Between two changes.
     pub cooldown: Duration,
     /// Between a change and a removal.
@@ -63,6 +66,7 @@ mod tests {
             files_per_target: 100,
             targets_min: 1,
             targets_max: 3,
+            is_max_set: true,
             cooldown: Duration::ZERO,
             scale_in_cooldown: Duration::ZERO,
             scale_in: true,

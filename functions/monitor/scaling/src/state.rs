@@ -1,6 +1,6 @@
 //! What the controller remembers between ticks.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +45,9 @@ pub enum ChangeKind {
     Remove,
 }
 
+/// Clocks differ by less than this.
+const SKEW_MAX: Duration = Duration::from_hours(24);
+
 /// Why a document is not what it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unusable {
@@ -52,6 +55,8 @@ pub enum Unusable {
     Corrupt,
     /// It is of another form, or of another file system.
     Foreign,
+    /// Its last change is to come in more than a day: no clock is that wrong.
+    Future,
 }
 
 impl Unusable {
@@ -61,6 +66,7 @@ impl Unusable {
         match self {
             Self::Corrupt => "corrupt",
             Self::Foreign => "foreign",
+            Self::Future => "from_the_future",
         }
     }
 }
@@ -77,7 +83,18 @@ impl State {
         }
     }
 
-    /// Reads a document.
+    /// Reads a document at `now`.
+    pub fn read(text: &str, file_system_id: &str, now: SystemTime) -> Result<Self, Unusable> {
+        let state = Self::parse(text, file_system_id)?;
+        let ahead = state.last_change.as_ref();
+        let ahead = ahead.and_then(|change| change.at.duration_since(now).ok());
+        if ahead.is_some_and(|ahead| ahead > SKEW_MAX) {
+            return Err(Unusable::Future);
+        }
+        Ok(state)
+    }
+
+    /// Reads a document, whenever it is from.
     pub fn parse(text: &str, file_system_id: &str) -> Result<Self, Unusable> {
         let state: Self = serde_json::from_str(text).map_err(|_| Unusable::Corrupt)?;
         if state.schema != SCHEMA || state.file_system_id != file_system_id {
@@ -90,7 +107,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::{Duration, UNIX_EPOCH};
+    use std::time::UNIX_EPOCH;
 
     #[test]
     fn a_document_comes_back() {
@@ -109,5 +126,23 @@ mod tests {
         let newer = text.replace("\"schema\":1", "\"schema\":2");
         assert_eq!(State::parse(&newer, "fs-1"), Err(Unusable::Foreign));
         assert_eq!(State::parse("{}", "fs-1"), Err(Unusable::Corrupt));
+    }
+
+    #[test]
+    fn a_change_that_is_a_day_ahead_is_no_clock_that_is_wrong() {
+        let now = UNIX_EPOCH + Duration::from_hours(490_000);
+        for (ahead, read) in [(24, true), (25, false)] {
+            let last_change = Some(LastChange {
+                at: now + Duration::from_hours(ahead),
+                kind: ChangeKind::Create,
+                zone_id: "az1".to_owned(),
+            });
+            let state = State {
+                last_change,
+                ..State::new("fs-1")
+            };
+            let text = serde_json::to_string(&state).unwrap();
+            assert_eq!(State::read(&text, "fs-1", now).is_ok(), read, "{ahead}");
+        }
     }
 }

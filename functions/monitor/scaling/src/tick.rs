@@ -282,9 +282,8 @@ impl Tick {
             Remembered::Unreadable(_) => Stage::End,
             Remembered::State(_) if differs => Stage::Mark,
             Remembered::State(state) => match &state.redeploy_for {
-                Some(names) if *names == self.list.names() => Stage::Redeploy,
-                // That list never came out: the one before it is still what clients go by.
-                Some(_) => Stage::Unmark,
+                // For this list, or for one that never came out: then the service may still have the one before this.
+                Some(_) => Stage::Redeploy,
                 None => Stage::End,
             },
         }

@@ -33,6 +33,7 @@ impl Hold {
             Self::OneZone(_) => "one_zone",
             Self::NoZoneLeft(_) => "no_zone_left",
             Self::NoFreeAddress { .. } => "no_free_address",
+            Self::UnknownZone { .. } => "unknown_zone",
             Self::AllProtected(_) => "all_protected",
         }
     }
@@ -97,6 +98,10 @@ impl fmt::Display for Hold {
                 let zones = zone_ids.join(", ");
                 write!(f, "{step}: no free address in the subnets of {zones}")
             }
+            Self::UnknownZone { zone } => write!(
+                f,
+                "one fewer would do, and no subnet and no mount target is in {zone} of PROTECTED_ZONES"
+            ),
             Self::AllProtected(step) => {
                 write!(f, "{step}: all are protected, or in other subnets")
             }

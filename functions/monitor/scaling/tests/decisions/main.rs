@@ -7,7 +7,7 @@ mod samples;
 
 use std::time::Duration;
 
-use scaling::{Change, Count, Decision, Hold, LifeCycle, Mode, Observed, Policy, decide};
+use scaling::{Change, Count, Decision, LifeCycle, Mode, Observed, Policy, decide};
 
 use samples::{COOLDOWN, SCALE_IN_COOLDOWN, changed, now, observed, policy, target};
 
@@ -163,14 +163,18 @@ fn cooldowns_end_on_the_second() {
 }
 
 #[test]
-fn a_clock_that_is_an_hour_off_costs_a_cooldown_at_most() {
+fn a_clock_that_is_an_hour_off_costs_that_hour_and_a_cooldown_at_most() {
     let mut last = changed(Duration::ZERO);
-    last.at = now() + Duration::from_hours(1);
-    let decision = decide(&observed(1_000, 1), &policy(), Some(&last), now());
-    let Decision::Hold(Hold::Cooldown { remaining, .. }) = decision else {
-        panic!("{decision}")
-    };
-    assert_eq!(remaining, COOLDOWN);
+    let hour = Duration::from_hours(1);
+    last.at = now() + hour;
+    for (later, label) in [
+        (Duration::ZERO, "cooldown"),
+        (hour, "cooldown"),
+        (hour + COOLDOWN, "create"),
+    ] {
+        let decision = decide(&observed(1_000, 1), &policy(), Some(&last), now() + later);
+        assert_eq!(hold(&decision), label, "{later:?}");
+    }
     last.at = now() - Duration::from_hours(1);
     let decision = decide(&observed(1_000, 1), &policy(), Some(&last), now());
     assert_eq!(decision.label(), "create");
@@ -213,6 +217,33 @@ fn more_than_the_maximum_go_without_hysteresis() {
     };
     let decision = decide(&observed(1_000, 3), &policy, None, now());
     assert_eq!(decision.label(), "remove");
+}
+
+#[test]
+fn a_subnet_that_is_left_out_removes_nothing_that_is_wanted() {
+    let policy = Policy {
+        targets_max: 2,
+        is_max_set: false,
+        ..policy()
+    };
+    let mut seen = observed(250, 3);
+    seen.subnets.retain(|subnet| subnet.zone_id != "az3");
+    assert_eq!(hold(&decide(&seen, &policy, None, now())), "hysteresis");
+}
+
+#[test]
+fn a_protected_zone_that_nothing_is_in_keeps_everything() {
+    let mistyped = Policy {
+        protected_zones: vec!["region-2".to_owned(), "regoin-3".to_owned()],
+        ..policy()
+    };
+    let decision = decide(&observed(0, 3), &mistyped, None, now());
+    assert_eq!(hold(&decision), "unknown_zone");
+    assert!(decision.to_string().contains("regoin-3"), "{decision}");
+    assert_eq!(
+        decide(&observed(1_000, 1), &mistyped, None, now()).label(),
+        "create"
+    );
 }
 
 #[test]

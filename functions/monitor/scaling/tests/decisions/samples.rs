@@ -54,6 +54,7 @@ pub(crate) fn policy() -> Policy {
         files_per_target: 100,
         targets_min: 1,
         targets_max: 3,
+        is_max_set: true,
         cooldown: COOLDOWN,
         scale_in_cooldown: SCALE_IN_COOLDOWN,
         scale_in: true,

@@ -62,6 +62,7 @@ impl Day {
             files_per_target: 1_000,
             targets_min: min,
             targets_max: min + u32::try_from(dice.roll(zones)).unwrap(),
+            is_max_set: true,
             cooldown: Duration::from_secs(dice.roll(3) * 600),
             scale_in_cooldown: Duration::from_secs(dice.roll(3) * 1_800),
             scale_in: dice.per_mille(700),
@@ -184,6 +185,8 @@ impl Day {
             return End::Broken;
         }
         let observed = self.observe(sensed.count);
+        let has_seen_documents =
+            matches!(state, Remembered::State(_)) && published != Published::Unreadable;
         let seen = Seen {
             observed: observed.clone(),
             state,
@@ -201,7 +204,7 @@ impl Day {
         }
         assert!(self.world.made.len() <= made + 1, "two changes in one tick");
         let is_whole = tick.outcome().problems.is_empty();
-        if is_whole && self.world.faults == 0 {
+        if is_whole && has_seen_documents {
             self.is_published(&tick);
         }
         if is_whole {
