@@ -7,7 +7,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo up down check test bench bench-purge deploy
+.PHONY: help setup build demo up down check test bench bench-purge cost deploy
 
 ARCHITECTURE ?= arm64
 CARGO_LAMBDA_FLAGS := $(if $(filter arm64,$(ARCHITECTURE)),--arm64)
@@ -62,9 +62,10 @@ check: $(SETUP) ## format, clippy, template lint (source and transformed), licen
 	@if command -v cargo-deny > /dev/null; then cargo deny check bans licenses sources; \
 	else echo "cargo-deny is not installed: CI checks bans, licences, sources and advisories"; fi
 
-test: $(SETUP) ## all tests: Rust, then the deployed chain (the same program as 'make demo')
+test: $(SETUP) ## all tests: Rust, the bill, then the deployed chain (the same program as 'make demo')
 	cargo build --locked --workspace --bins
 	cargo test --locked --workspace --all-features
+	$(PYTHON_CLOUD) -m unittest discover -s bench/cost
 	$(PYTHON_CLOUD) tests/local_cloud demo
 
 bench: $(SETUP) ## compare with a Python function of the same behaviour: table, CSV, chart
@@ -74,6 +75,9 @@ bench: $(SETUP) ## compare with a Python function of the same behaviour: table, 
 bench-purge: ## compare purge and count with other tools on a file system as slow as a network's (needs FUSE)
 	cargo build --locked --release -p purge -p count -p latency_fs
 	python3 bench/purge.py
+
+cost: ## monthly bill for a load, and what each choice changes (COST='--format zstd', see python3 bench/cost --help)
+	python3 bench/cost $(COST)
 
 deploy: build ## build and deploy to the AWS account of your credentials
 	sam deploy --parameter-overrides Architecture=$(ARCHITECTURE) $(PARAMETERS)
