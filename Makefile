@@ -62,9 +62,13 @@ check: $(SETUP) ## format, clippy, template lint (source and transformed), licen
 	@if command -v cargo-deny > /dev/null; then cargo deny check bans licenses sources; \
 	else echo "cargo-deny is not installed: CI checks bans, licences, sources and advisories"; fi
 
-test: $(SETUP) ## all tests: Rust, the bill, then the deployed chain (the same program as 'make demo')
+test: export AWS_DEFAULT_REGION := us-east-1
+test: $(SETUP) ## all tests: Rust, least privilege, the bill, then the deployed chain (the same program as 'make demo')
 	cargo build --locked --workspace --bins
-	cargo test --locked --workspace --all-features
+	rm -rf .local-cloud/operations
+	OPERATIONS_SEEN=$(CURDIR)/.local-cloud/operations cargo test --locked --workspace --all-features
+	$(PYTHON_CLOUD) tests/local_cloud/transform.py template.yaml > .local-cloud/transformed.json
+	$(PYTHON_CLOUD) tests/template/privileges.py .local-cloud/transformed.json .local-cloud/operations
 	$(PYTHON_CLOUD) -m unittest discover -s bench/cost
 	$(PYTHON_CLOUD) tests/local_cloud demo
 

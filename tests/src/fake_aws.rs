@@ -14,6 +14,7 @@ mod log;
 mod multipart;
 mod notify;
 mod object;
+mod record;
 mod reply;
 mod s3;
 mod sqs;

@@ -223,6 +223,8 @@ fn binary(name: &str) -> PathBuf {
 fn lambda_variables(name: &str) -> BTreeMap<&str, &str> {
     let mut variables = credential_variables();
     variables.extend([
+        // So that the fake knows whose calls it gets.
+        ("AWS_ACCESS_KEY_ID", name),
         ("AWS_DEFAULT_REGION", REGION),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", MEMORY_MB),
         ("AWS_LAMBDA_FUNCTION_NAME", name),

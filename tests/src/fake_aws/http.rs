@@ -13,7 +13,7 @@ use super::faults::{Fault, Outcome, Script, Step, script_for};
 use super::log::Log;
 use super::reply::{Answer, ReplyBody};
 use super::state::Store;
-use super::{ACCOUNT, account, s3, sqs};
+use super::{ACCOUNT, account, record, s3, sqs};
 use crate::server::{Dropped, Flushes};
 
 /// What the server and the test share.
@@ -53,6 +53,7 @@ impl World {
         // A client that went away while it sent has asked for nothing.
         let body = body.collect().await.map_err(|_| Dropped)?.to_bytes();
         let call = Call::read(&head.method, &head.uri, &head.headers, body);
+        record::operation(&call);
         let (number, script) = {
             let mut inner = self.lock();
             let number = inner.log.begin(&call);
