@@ -51,7 +51,7 @@ down: ## stop what 'make up' started
 	@if [ -x $(PYTHON_CLOUD) ]; then $(PYTHON_CLOUD) tests/local_cloud down; fi
 
 check: export AWS_DEFAULT_REGION := us-east-1
-check: $(SETUP) ## format, clippy, template lint (source and transformed), licences if cargo-deny is there
+check: $(SETUP) ## format, clippy, template lint (source and transformed) and rules, licences if cargo-deny is there
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
 	env -u AWS_PROFILE AWS_CONFIG_FILE=/dev/null sam validate --lint
@@ -59,6 +59,8 @@ check: $(SETUP) ## format, clippy, template lint (source and transformed), licen
 	mkdir -p .local-cloud
 	$(PYTHON_CLOUD) tests/local_cloud/transform.py template.yaml > .local-cloud/transformed.json
 	cfn-lint .local-cloud/transformed.json
+	$(PYTHON_CLOUD) -m unittest discover --start-directory tests/template
+	$(PYTHON_CLOUD) tests/template .local-cloud/transformed.json
 	@if command -v cargo-deny > /dev/null; then cargo deny check bans licenses sources; \
 	else echo "cargo-deny is not installed: CI checks bans, licences, sources and advisories"; fi
 

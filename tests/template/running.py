@@ -1,0 +1,127 @@
+"""Rules about what runs: functions, what starts them, and who is told when they fail."""
+
+from collections.abc import Iterator
+
+from access import Violation
+from stack import Stack, references
+
+# Where each function belongs: a file system is reached from within its VPC, AWS's services without one.
+IN_A_VPC = {"compress": False, "count": True, "monitor": False, "purge": True}
+
+
+def functions_are_explicit(stack: Stack) -> Iterator[Violation]:
+    """Every function says its role, timeout, memory and log group; what is left out is a default of AWS."""
+    for name, function in stack.of_type("AWS::Lambda::Function").items():
+        for key in ("Role", "Timeout", "MemorySize"):
+            if stack.value(function.get(key)) is None:
+                yield Violation(name, f"{key} is not set", f"set {key}")
+        group = next(references(function.get("LoggingConfig", {}).get("LogGroup")), None)
+        if group not in stack.of_type("AWS::Logs::LogGroup"):
+            yield Violation(name, "its log group is not one of this template", "set LoggingConfig.LogGroup: !Ref <group>")
+
+
+def functions_are_arm64(stack: Stack) -> Iterator[Violation]:
+    """Every function runs on arm64 by default, which costs a fifth less."""
+    for name, function in stack.of_type("AWS::Lambda::Function").items():
+        if stack.value(function.get("Architectures")) != ["arm64"]:
+            yield Violation(name, "its default processor is not arm64", "set Architectures: [!Ref Architecture]")
+
+
+def functions_are_where_they_belong(stack: Stack) -> Iterator[Violation]:
+    """count and purge are in a VPC with their file system, compress and monitor in none."""
+    for function, name in stack.functions().items():
+        properties = stack.resources[name]["Properties"]
+        inside = bool(properties.get("VpcConfig"))
+        if function not in IN_A_VPC:
+            yield Violation(name, "where it belongs is not known", "add it to IN_A_VPC in tests/template/running.py")
+        elif inside != IN_A_VPC[function]:
+            remedy = "remove VpcConfig" if inside else "set VpcConfig"
+            yield Violation(name, f"it is {'' if inside else 'not '}in a VPC", remedy)
+        if IN_A_VPC.get(function) and not properties.get("FileSystemConfigs"):
+            yield Violation(name, "it mounts no file system", "set FileSystemConfigs")
+
+
+def batches_report_their_failures(stack: Stack) -> Iterator[Violation]:
+    """One failed message does not bring back those it came with, and the number of invocations has a bound."""
+    for name, mapping in stack.of_type("AWS::Lambda::EventSourceMapping").items():
+        if "ReportBatchItemFailures" not in mapping.get("FunctionResponseTypes", []):
+            remedy = "set FunctionResponseTypes: [ReportBatchItemFailures]"
+            yield Violation(name, "a failed message brings back its batch", remedy)
+        if not mapping.get("ScalingConfig", {}).get("MaximumConcurrency"):
+            yield Violation(name, "its concurrency has no bound", "set ScalingConfig.MaximumConcurrency")
+
+
+def purge_is_harmless_at_first(stack: Stack) -> Iterator[Violation]:
+    """As deployed, purge removes nothing, no schedule starts it, and a minimum age and a budget are set."""
+    purge = stack.functions().get("purge")
+    if purge is None:
+        return
+    values = {name: stack.value(value) for name, value in stack.variables(purge).items()}
+    if values.get("PURGE_DRY_RUN") != "true":
+        yield Violation(purge, "it removes files as deployed", 'make the default of PURGE_DRY_RUN "true"')
+    if not float(values.get("PURGE_MIN_AGE_DAYS") or 0) > 0:
+        yield Violation(purge, "a payload may ask for files of any age", "make PURGE_MIN_AGE_DAYS at least 1")
+    if not float(values.get("PURGE_MAX_DELETE_FRACTION") or 1) < 1:
+        yield Violation(purge, "a sweep may remove everything", "make PURGE_MAX_DELETE_FRACTION less than 1")
+    for name, schedule in stack.of_type("AWS::Scheduler::Schedule").items():
+        starts = {purge, *stack.of_type("AWS::StepFunctions::StateMachine")}
+        target = set(references(schedule.get("Target", {}).get("Arn")))
+        if target & starts and stack.value(schedule.get("State")) != "DISABLED":
+            yield Violation(name, "it starts purge as deployed", "make the default of its State DISABLED")
+
+
+def schedules_are_bounded(stack: Stack) -> Iterator[Violation]:
+    """Every schedule says how often it tries again, for how long, and in which window."""
+    for name, schedule in stack.of_type("AWS::Scheduler::Schedule").items():
+        retry = schedule.get("Target", {}).get("RetryPolicy", {})
+        for key in ("MaximumRetryAttempts", "MaximumEventAgeInSeconds"):
+            if key not in retry:
+                yield Violation(name, f"{key} is not set: 185 times in 24 hours", f"set Target.RetryPolicy.{key}")
+        if not stack.value(schedule.get("FlexibleTimeWindow", {})).get("Mode"):
+            yield Violation(name, "it does not say its window", "set FlexibleTimeWindow")
+        if "cron" in str(stack.value(schedule["ScheduleExpression"])) and "ScheduleExpressionTimezone" not in schedule:
+            yield Violation(name, "it does not say its time zone", "set ScheduleExpressionTimezone")
+
+
+def lost_starts_are_kept(stack: Stack) -> Iterator[Violation]:
+    """What a schedule could not start is kept in a queue."""
+    for name, schedule in stack.of_type("AWS::Scheduler::Schedule").items():
+        if not schedule.get("Target", {}).get("DeadLetterConfig"):
+            yield Violation(name, "what it cannot start is lost", "set Target.DeadLetterConfig")
+
+
+def alarms_are_explicit(stack: Stack) -> Iterator[Violation]:
+    """Every alarm says what missing data means, and whom it tells; its text says what to do."""
+    for name, alarm in stack.of_type("AWS::CloudWatch::Alarm").items():
+        for key in ("TreatMissingData", "AlarmActions", "AlarmDescription"):
+            if key not in alarm:
+                yield Violation(name, f"{key} is not set", f"set {key}")
+
+
+def parameters_are_presented(stack: Stack) -> Iterator[Violation]:
+    """Every parameter is in one group of the console's form, with a label, and says what it accepts."""
+    interface = stack.template.get("Metadata", {}).get("AWS::CloudFormation::Interface", {})
+    grouped = [name for group in interface.get("ParameterGroups", []) for name in group["Parameters"]]
+    labels = interface.get("ParameterLabels", {})
+    for name, parameter in stack.parameters.items():
+        if grouped.count(name) != 1:
+            yield Violation(name, f"it is in {grouped.count(name)} groups", "list it in one of ParameterGroups")
+        if name not in labels:
+            yield Violation(name, "it has no label", "add it to ParameterLabels")
+        if "AllowedPattern" in parameter and "ConstraintDescription" not in parameter:
+            yield Violation(name, "a wrong value would be answered with its pattern", "set ConstraintDescription")
+    for name in sorted({*grouped, *labels} - stack.parameters.keys()):
+        yield Violation(name, "the form has it, but it is no parameter", "remove it from the Interface metadata")
+
+
+RULES = [
+    functions_are_explicit,
+    functions_are_arm64,
+    functions_are_where_they_belong,
+    batches_report_their_failures,
+    purge_is_harmless_at_first,
+    schedules_are_bounded,
+    lost_starts_are_kept,
+    alarms_are_explicit,
+    parameters_are_presented,
+]

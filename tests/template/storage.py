@@ -1,0 +1,177 @@
+"""Rules about what is kept: buckets, queues, log groups."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from access import Violation, resource_statements
+from stack import Stack, as_list, references
+
+TIMEOUTS_PER_VISIBILITY = 6  # Source: Lambda developer guide, "Using Lambda with Amazon SQS"
+RECEIVES_MAX = 10
+RETENTION_MAX_SECONDS = 1_209_600  # 14 days, the most that SQS takes
+
+
+def buckets_block_the_public(stack: Stack) -> Iterator[Violation]:
+    """Every bucket blocks public access in all four ways."""
+    for name, bucket in stack.of_type("AWS::S3::Bucket").items():
+        block = stack.value(bucket.get("PublicAccessBlockConfiguration", {}))
+        for key in ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"):
+            if str(block.get(key)).lower() != "true":
+                yield Violation(name, f"{key} is off", f"set PublicAccessBlockConfiguration.{key}: true")
+
+
+def buckets_are_encrypted(stack: Stack) -> Iterator[Violation]:
+    """Every bucket says how it encrypts."""
+    for name, bucket in stack.of_type("AWS::S3::Bucket").items():
+        rules = bucket.get("BucketEncryption", {}).get("ServerSideEncryptionConfiguration", [])
+        if not any("ServerSideEncryptionByDefault" in rule for rule in rules):
+            yield Violation(name, "its encryption is not set", "set BucketEncryption")
+
+
+def buckets_keep_versions(stack: Stack) -> Iterator[Violation]:
+    """Every bucket is versioned: what a mistake removes or replaces can be brought back."""
+    for name, bucket in stack.of_type("AWS::S3::Bucket").items():
+        if stack.value(bucket.get("VersioningConfiguration", {})).get("Status") != "Enabled":
+            yield Violation(name, "it keeps no versions", "set VersioningConfiguration: { Status: Enabled }")
+
+
+def buckets_abort_uploads(stack: Stack) -> Iterator[Violation]:
+    """Every bucket forgets the parts of uploads that were not completed; they are invisible and billed."""
+    for name, bucket in stack.of_type("AWS::S3::Bucket").items():
+        if not any("AbortIncompleteMultipartUpload" in rule and not _prefix(rule) for rule in _lifecycle(stack, bucket)):
+            yield Violation(name, "parts of interrupted uploads stay for ever", "add AbortIncompleteMultipartUpload")
+
+
+def sources_do_not_expire(stack: Stack) -> Iterator[Violation]:
+    """By default no object expires that still waits to be compressed, nor its result."""
+    kept = [stack.parameters[name]["Default"] for name in ("SourcePrefix", "OutputPrefix") if name in stack.parameters]
+    for name, bucket in stack.of_type("AWS::S3::Bucket").items():
+        for rule in _lifecycle(stack, bucket):
+            prefix = str(_prefix(rule) or "")
+            meant = any(it.startswith(prefix) or prefix.startswith(it) for it in kept)
+            if meant and any(rule.get(key) is not None for key in ("ExpirationInDays", "ExpirationDate")):
+                what = f"the rule {rule.get('Id')} expires what is below {prefix or 'everything'!r}"
+                yield Violation(name, what, "narrow its Prefix, or have a parameter switch it on")
+
+
+def plain_http_is_refused(stack: Stack) -> Iterator[Violation]:
+    """Buckets and queues refuse requests without TLS."""
+    refusing: set[str] = set()
+    for it in resource_statements(stack):
+        policy = stack.resources[it.resource]["Properties"]
+        secure = it.body.get("Condition", {}).get("Bool", {}).get("aws:SecureTransport")
+        everyone = it.body.get("Principal") in ("*", {"AWS": "*"})
+        everything = any(action.endswith(":*") for action in it.actions)
+        if not it.allows and everyone and everything and str(secure).lower() == "false":
+            refusing |= set(references([policy.get("Bucket"), policy.get("Queues")]))
+    for name in [*stack.of_type("AWS::S3::Bucket"), *stack.of_type("AWS::SQS::Queue")]:
+        if name not in refusing:
+            yield Violation(name, "it takes requests without TLS", "deny all where aws:SecureTransport is false")
+
+
+def what_counts_is_retained(stack: Stack) -> Iterator[Violation]:
+    """Buckets, file systems and dead-letter queues outlive the stack."""
+    kept = [*stack.of_type("AWS::S3::Bucket"), *stack.of_type("AWS::EFS::FileSystem"), *_dead_letter_queues(stack)]
+    for name in kept:
+        for key in ("DeletionPolicy", "UpdateReplacePolicy"):
+            if stack.resources.get(name, {}).get(key) != "Retain":
+                yield Violation(name, f"{key} is not Retain", f"set {key}: Retain")
+
+
+def file_systems_are_encrypted(stack: Stack) -> Iterator[Violation]:
+    """Every file system is encrypted and backed up."""
+    for name, system in stack.of_type("AWS::EFS::FileSystem").items():
+        if str(system.get("Encrypted")).lower() != "true":
+            yield Violation(name, "it is not encrypted", "set Encrypted: true")
+        if "BackupPolicy" not in system:
+            yield Violation(name, "whether it is backed up is not said", "set BackupPolicy")
+
+
+def queues_are_encrypted(stack: Stack) -> Iterator[Violation]:
+    """Every queue says how it encrypts."""
+    for name, queue in stack.of_type("AWS::SQS::Queue").items():
+        managed = str(stack.value(queue.get("SqsManagedSseEnabled"))).lower() == "true"
+        if not managed and not queue.get("KmsMasterKeyId"):
+            yield Violation(name, "it is not encrypted", "set SqsManagedSseEnabled: true, or KmsMasterKeyId")
+
+
+def queues_wait_for_their_function(stack: Stack) -> Iterator[Violation]:
+    """A message stays invisible for six times the timeout of the function that reads its queue, whichever is chosen."""
+    for queue, function in _sources(stack):
+        timeout = stack.resources[function]["Properties"].get("Timeout")
+        visibility = stack.resources[queue]["Properties"].get("VisibilityTimeout", 30)
+        for given in stack.choices(timeout):
+            try:
+                wanted, actual = int(stack.value(timeout, given)) * TIMEOUTS_PER_VISIBILITY, stack.value(visibility, given)
+            except (KeyError, TypeError):
+                yield Violation(queue, f"its visibility timeout is not known for {given}", "add the value to the mapping")
+                continue
+            if int(actual) < wanted:
+                what = f"visibility timeout {actual} is below six times {function}'s timeout"
+                yield Violation(queue, what, f"make it at least {wanted}")
+
+
+def queues_give_up_in_the_end(stack: Stack) -> Iterator[Violation]:
+    """A queue that a function reads hands over to a dead-letter queue after ten tries, which keeps for 14 days."""
+    for queue, _ in _sources(stack):
+        redrive = stack.resources[queue]["Properties"].get("RedrivePolicy", {})
+        target = next(references(redrive.get("deadLetterTargetArn")), None)
+        if target not in stack.of_type("AWS::SQS::Queue"):
+            yield Violation(queue, "it has no dead-letter queue", "set RedrivePolicy")
+            continue
+        if stack.value(redrive.get("maxReceiveCount")) != RECEIVES_MAX:
+            yield Violation(queue, f"maxReceiveCount is {redrive.get('maxReceiveCount')}", f"make it {RECEIVES_MAX}")
+        for name in (queue, target):
+            if stack.resources[name]["Properties"].get("MessageRetentionPeriod") != RETENTION_MAX_SECONDS:
+                yield Violation(name, "it keeps messages for less than 14 days", "set MessageRetentionPeriod: 1209600")
+
+
+def logs_are_forgotten(stack: Stack) -> Iterator[Violation]:
+    """Every log group says how long it keeps its lines."""
+    for name, group in stack.of_type("AWS::Logs::LogGroup").items():
+        if stack.value(group.get("RetentionInDays")) is None:
+            yield Violation(name, "it keeps its lines for ever", "set RetentionInDays")
+
+
+def _lifecycle(stack: Stack, bucket: dict[str, Any]) -> list[dict[str, Any]]:
+    """Rules that are in force by default."""
+    rules = stack.value(bucket.get("LifecycleConfiguration", {})).get("Rules", [])
+    return [rule for rule in rules if rule and rule.get("Status") == "Enabled"]
+
+
+def _prefix(rule: dict[str, Any]) -> Any:
+    return rule.get("Prefix") or rule.get("Filter", {}).get("Prefix")
+
+
+def _sources(stack: Stack) -> Iterator[tuple[str, str]]:
+    """Queues with the functions that read them."""
+    for mapping in stack.of_type("AWS::Lambda::EventSourceMapping").values():
+        queue = next(references(mapping.get("EventSourceArn")), None)
+        function = next(references(mapping.get("FunctionName")), None)
+        if queue in stack.of_type("AWS::SQS::Queue") and function in stack.resources:
+            yield queue, function
+
+
+def _dead_letter_queues(stack: Stack) -> list[str]:
+    """Queues that something is handed over to when it cannot be done."""
+    queues = stack.of_type("AWS::SQS::Queue")
+    found = [queue.get("RedrivePolicy", {}).get("deadLetterTargetArn") for queue in queues.values()]
+    for schedule in stack.of_type("AWS::Scheduler::Schedule").values():
+        found += as_list(schedule.get("Target", {}).get("DeadLetterConfig"))
+    return sorted(set(references(found)) & queues.keys())
+
+
+RULES = [
+    buckets_block_the_public,
+    buckets_are_encrypted,
+    buckets_keep_versions,
+    buckets_abort_uploads,
+    sources_do_not_expire,
+    plain_http_is_refused,
+    what_counts_is_retained,
+    file_systems_are_encrypted,
+    queues_are_encrypted,
+    queues_wait_for_their_function,
+    queues_give_up_in_the_end,
+    logs_are_forgotten,
+]

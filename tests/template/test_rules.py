@@ -1,0 +1,161 @@
+"""Each rule fails when the template is broken in its way, and passes on the template as it is."""
+
+import unittest
+from typing import Any
+
+import rules
+import testing
+from testing import Change, put, take
+
+R = "Resources"
+P = "Properties"
+
+
+def statement(role: str, number: int = 0) -> tuple:
+    return (R, role, P, "Policies", 0, "PolicyDocument", "Statement", number)
+
+
+def add_file_system(template: dict[str, Any]) -> None:
+    template[R]["Files"] = {"Type": "AWS::EFS::FileSystem", "Properties": {"Encrypted": False}}
+
+
+def expire_everything(template: dict[str, Any]) -> None:
+    rule = {"Id": "all", "Status": "Enabled", "ExpirationInDays": 1}
+    template[R]["Bucket"][P]["LifecycleConfiguration"]["Rules"].append(rule)
+
+
+def forget_the_deny(template: dict[str, Any]) -> None:
+    body = template[R]["PurgeRole"][P]["Policies"][0]["PolicyDocument"]
+    body["Statement"] = [it for it in body["Statement"] if it["Effect"] == "Allow"]
+
+
+def metrics_of_any_namespace(template: dict[str, Any]) -> None:
+    body = template[R]["MonitorRole"][P]["Policies"][0]["PolicyDocument"]
+    for it in body["Statement"]:
+        if it.get("Sid") == "WriteMetrics":
+            del it["Condition"]
+
+
+BLOCK = (R, "Bucket", P, "PublicAccessBlockConfiguration")
+QUEUE = (R, "CompressQueue", P)
+MAPPING = (R, "CompressFunctionQueue", P)
+PURGE = (R, "PurgeFunction", P)
+TRUST = ("AssumeRolePolicyDocument", "Statement", 0, "Condition")
+
+# By rule: how the template is broken, and the resource that must be named.
+BROKEN: list[tuple[str, Change, str]] = [
+    ("actions_are_spelled_out", put("s3:*", *statement("CompressRole"), "Action"), "CompressRole"),
+    ("actions_are_spelled_out", put(["s3:Get*"], *statement("CompressRole"), "Action"), "CompressRole"),
+    ("actions_are_spelled_out", put("s3:GetObject", *statement("CompressRole"), "NotAction"), "CompressRole"),
+    (
+        "actions_are_spelled_out",
+        put("ec2:*", R, "MonitorRemovePolicy", P, "PolicyDocument", "Statement", 0, "Action"),
+        "MonitorRemovePolicy",
+    ),
+    ("resources_are_spelled_out", put("*", *statement("CompressRole"), "Resource"), "CompressRole"),
+    ("resources_are_spelled_out", put(["*"], *statement("PurgeScheduleRole"), "Resource"), "PurgeScheduleRole"),
+    ("policies_are_the_stacks_own", put(["arn:…"], R, "CountRole", P, "ManagedPolicyArns"), "CountRole"),
+    ("metrics_name_their_namespace", metrics_of_any_namespace, "MonitorRole"),
+    ("vpc_rights_stay_with_lambda", forget_the_deny, "PurgeRole"),
+    ("deputies_act_for_this_account", take(R, "PurgeScheduleRole", P, *TRUST), "PurgeScheduleRole"),
+    ("deputies_act_for_this_account", put({}, R, "PurgeSweepRole", P, *TRUST), "PurgeSweepRole"),
+    (
+        "deputies_act_for_this_account",
+        take(R, "CompressQueuePolicy", P, "PolicyDocument", "Statement", 0, "Condition", "StringEquals"),
+        "CompressQueuePolicy",
+    ),
+    ("roles_are_not_shared", put({"Fn::GetAtt": ["PurgeRole", "Arn"]}, R, "CountFunction", P, "Role"), "PurgeFunction"),
+    ("roles_are_not_shared", put("arn:…:role/other", R, "CountFunction", P, "Role"), "CountFunction"),
+    ("buckets_block_the_public", put(False, *BLOCK, "BlockPublicPolicy"), "Bucket"),
+    ("buckets_block_the_public", take(*BLOCK), "Bucket"),
+    ("buckets_are_encrypted", take(R, "Bucket", P, "BucketEncryption"), "Bucket"),
+    ("buckets_keep_versions", put("Suspended", R, "Bucket", P, "VersioningConfiguration", "Status"), "Bucket"),
+    ("buckets_abort_uploads", put("Disabled", R, "Bucket", P, "LifecycleConfiguration", "Rules", 0, "Status"), "Bucket"),
+    ("sources_do_not_expire", expire_everything, "Bucket"),
+    ("plain_http_is_refused", take(R, "BucketPolicy"), "Bucket"),
+    ("plain_http_is_refused", put([], R, "CompressDlqPolicy", P, "PolicyDocument", "Statement"), "CompressDlq"),
+    ("what_counts_is_retained", put("Delete", R, "Bucket", "DeletionPolicy"), "Bucket"),
+    ("what_counts_is_retained", take(R, "CompressDlq", "UpdateReplacePolicy"), "CompressDlq"),
+    ("what_counts_is_retained", take(R, "PurgeScheduleDlq", "DeletionPolicy"), "PurgeScheduleDlq"),
+    ("what_counts_is_retained", add_file_system, "Files"),
+    ("file_systems_are_encrypted", add_file_system, "Files"),
+    ("queues_are_encrypted", take(*QUEUE, "SqsManagedSseEnabled"), "CompressQueue"),
+    ("queues_wait_for_their_function", put(3_599, "Mappings", "Timeout", "600", "VisibilitySeconds"), "CompressQueue"),
+    ("queues_wait_for_their_function", take("Mappings", "Timeout", "60"), "CompressQueue"),
+    ("queues_wait_for_their_function", take(*QUEUE, "VisibilityTimeout"), "CompressQueue"),
+    ("queues_give_up_in_the_end", put(5, *QUEUE, "RedrivePolicy", "maxReceiveCount"), "CompressQueue"),
+    ("queues_give_up_in_the_end", take(*QUEUE, "RedrivePolicy"), "CompressQueue"),
+    ("queues_give_up_in_the_end", take(R, "CompressDlq", P, "MessageRetentionPeriod"), "CompressDlq"),
+    ("logs_are_forgotten", take(R, "PurgeSweepLogGroup", P, "RetentionInDays"), "PurgeSweepLogGroup"),
+    ("functions_are_explicit", take(*PURGE, "Timeout"), "PurgeFunction"),
+    ("functions_are_explicit", take(*PURGE, "MemorySize"), "PurgeFunction"),
+    ("functions_are_explicit", take(*PURGE, "Role"), "PurgeFunction"),
+    ("functions_are_explicit", put("/aws/lambda/x", *PURGE, "LoggingConfig", "LogGroup"), "PurgeFunction"),
+    ("functions_are_arm64", put("x86_64", "Parameters", "Architecture", "Default"), "CountFunction"),
+    ("functions_are_arm64", take(*PURGE, "Architectures"), "PurgeFunction"),
+    ("functions_are_where_they_belong", take(*PURGE, "VpcConfig"), "PurgeFunction"),
+    ("functions_are_where_they_belong", put({"SubnetIds": []}, R, "MonitorFunction", P, "VpcConfig"), "MonitorFunction"),
+    ("functions_are_where_they_belong", take(*PURGE, "FileSystemConfigs"), "PurgeFunction"),
+    ("batches_report_their_failures", put([], *MAPPING, "FunctionResponseTypes"), "CompressFunctionQueue"),
+    ("batches_report_their_failures", take(*MAPPING, "ScalingConfig"), "CompressFunctionQueue"),
+    ("purge_is_harmless_at_first", put("false", "Parameters", "PurgeDryRun", "Default"), "PurgeFunction"),
+    ("purge_is_harmless_at_first", take(*PURGE, "Environment", "Variables", "PURGE_DRY_RUN"), "PurgeFunction"),
+    ("purge_is_harmless_at_first", put(0, "Parameters", "PurgeMinAgeDays", "Default"), "PurgeFunction"),
+    ("purge_is_harmless_at_first", put("1", "Parameters", "PurgeMaxDeleteFraction", "Default"), "PurgeFunction"),
+    ("purge_is_harmless_at_first", put("ENABLED", "Parameters", "PurgeScheduleState", "Default"), "PurgeSchedule"),
+    ("schedules_are_bounded", take(R, "PurgeSchedule", P, "Target", "RetryPolicy"), "PurgeSchedule"),
+    ("schedules_are_bounded", take(R, "PurgeSchedule", P, "ScheduleExpressionTimezone"), "PurgeSchedule"),
+    ("schedules_are_bounded", put({}, R, "MonitorSchedule", P, "FlexibleTimeWindow"), "MonitorSchedule"),
+    ("lost_starts_are_kept", take(R, "PurgeSchedule", P, "Target", "DeadLetterConfig"), "PurgeSchedule"),
+    ("alarms_are_explicit", take(R, "CompressDlqAlarm", P, "TreatMissingData"), "CompressDlqAlarm"),
+    ("alarms_are_explicit", take(R, "PurgeSweepAlarm", P, "AlarmActions"), "PurgeSweepAlarm"),
+    ("parameters_are_presented", put({"Type": "String"}, "Parameters", "New"), "New"),
+    ("parameters_are_presented", take("Parameters", "MountPath", "ConstraintDescription"), "MountPath"),
+    ("parameters_are_presented", take("Parameters", "PurgeWorkers"), "PurgeWorkers"),  # left in the form
+]
+
+
+class Rules(unittest.TestCase):
+    def test_the_template_keeps_to_every_rule(self) -> None:
+        self.assertEqual(rules.mistakes(testing.stack()), [])
+
+    def test_each_break_is_found_by_its_rule_at_its_resource(self) -> None:
+        by_name = {rule.__name__: rule for rule in rules.RULES}
+        for name, change, resource in BROKEN:
+            with self.subTest(name, resource=resource):
+                stack = testing.stack(change)
+                self.assertIn(resource, [it.resource for it in by_name[name](stack)])
+                line = f"{resource}: "
+                self.assertTrue(any(it.what.startswith(line) and name in it.what for it in rules.mistakes(stack)))
+
+    def test_no_rule_is_without_a_break(self) -> None:
+        self.assertEqual({rule.__name__ for rule in rules.RULES}, {name for name, _, _ in BROKEN})
+
+    def test_every_rule_has_a_claim_of_one_line_and_every_exception_a_reason(self) -> None:
+        for rule in rules.RULES:
+            self.assertTrue(rules.claim(rule), rule.__name__)
+        self.assertTrue(all(rules.EXCEPTIONS.values()))
+
+    def test_an_exception_allows_one_rule_at_one_resource_and_nothing_else(self) -> None:
+        stack = testing.stack(take(R, "PurgeSchedule", P, "Target", "DeadLetterConfig"))
+        excused = rules.EXCEPTIONS | {("lost_starts_are_kept", "PurgeSchedule"): "a test"}
+        self.assertEqual(len(rules.mistakes(stack, {})), 2)
+        self.assertEqual(rules.mistakes(stack, excused), [])
+
+    def test_an_exception_that_nothing_needs_is_a_mistake(self) -> None:
+        excused = rules.EXCEPTIONS | {("queues_are_encrypted", "CompressQueue"): "a test"}
+        found = rules.mistakes(testing.stack(), excused)
+        self.assertEqual([str(it) for it in found], [
+            "tests/template/rules.py: CompressQueue keeps to queues_are_encrypted; remove the exception",
+        ])
+
+    def test_a_mistake_is_one_line_with_file_resource_claim_and_remedy(self) -> None:
+        found = rules.mistakes(testing.stack(take(R, "CompressLogGroup", P, "RetentionInDays")))
+        self.assertEqual([str(it) for it in found], [
+            "template.yaml: CompressLogGroup: it keeps its lines for ever [logs_are_forgotten: Every log group says how "
+            "long it keeps its lines]; set RetentionInDays",
+        ])
+
+
+if __name__ == "__main__":
+    unittest.main()
