@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from stack import Stack, as_list, references
+from stack import Stack, as_list, references, statements
 
 LAMBDAS_OWN = "Lambda itself, for a function in a VPC; within the function a Deny takes it back"
 LOG_DELIVERY = "log deliveries know no narrower resource"
@@ -66,24 +66,24 @@ def identity_statements(stack: Stack) -> Iterator[Statement]:
     """What roles may do."""
     for name, role in stack.of_type("AWS::IAM::Role").items():
         for policy in role.get("Policies", []):
-            yield from (Statement(name, body) for body in as_list(policy["PolicyDocument"]["Statement"]))
+            yield from (Statement(name, body) for body in statements(policy["PolicyDocument"]))
     for kind in ("AWS::IAM::RolePolicy", "AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
         for name, policy in stack.of_type(kind).items():
-            yield from (Statement(name, body) for body in as_list(policy["PolicyDocument"]["Statement"]))
+            yield from (Statement(name, body) for body in statements(policy["PolicyDocument"]))
 
 
 def resource_statements(stack: Stack) -> Iterator[Statement]:
     """What queues, buckets and topics let others do."""
     for kind in POLICIES_OF_RESOURCES:
         for name, policy in stack.of_type(kind).items():
-            yield from (Statement(name, body) for body in as_list(policy["PolicyDocument"]["Statement"]))
+            yield from (Statement(name, body) for body in statements(policy["PolicyDocument"]))
 
 
 def trusts(stack: Stack) -> Iterator[Statement]:
     """Who may take on which role."""
     for name, role in stack.of_type("AWS::IAM::Role").items():
         document = role["AssumeRolePolicyDocument"]
-        yield from (Statement(name, body) for body in as_list(document["Statement"]))
+        yield from (Statement(name, body) for body in statements(document))
 
 
 def actions_are_spelled_out(stack: Stack) -> Iterator[Violation]:

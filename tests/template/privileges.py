@@ -8,6 +8,8 @@ import json
 import sys
 from pathlib import Path
 
+from stack import as_list, statements
+
 FUNCTIONS = {
     "compress": ("CompressRole",),
     "count": ("CountRole",),
@@ -63,12 +65,16 @@ TELL_MISSING = {"s3:ListBucket"}
 # Lambda polls the queue with the function's role.
 POLLED = {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}
 
+# Only while the parameter Tracing or KmsKeyArn is set.
+TRACED = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
+KEYED = {"kms:Decrypt", "kms:GenerateDataKey"}
+
 # What no client of the function calls, and why it is needed: see the names above.
 BESIDES = {
-    "compress": LOGS | POLLED | TELL_MISSING,
-    "count": LOGS | IN_A_VPC | MOUNTED,
-    "purge": LOGS | IN_A_VPC | MOUNTED,
-    "monitor": LOGS | TELL_MISSING,
+    "compress": LOGS | TRACED | POLLED | TELL_MISSING | KEYED,
+    "count": LOGS | TRACED | IN_A_VPC | MOUNTED,
+    "purge": LOGS | TRACED | IN_A_VPC | MOUNTED,
+    "monitor": LOGS | TRACED | KEYED | TELL_MISSING,
 }
 
 # Calls that a deployment by the template never makes, and why.
@@ -86,9 +92,9 @@ def allowed(template: dict, names: tuple[str, ...]) -> set[str]:
         documents = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
         documents += [properties["PolicyDocument"]] if "PolicyDocument" in properties else []
         for document in documents:
-            for statement in document["Statement"]:
-                action = statement["Action"]
-                actions |= {action} if isinstance(action, str) else set(action)
+            for statement in statements(document):
+                if statement["Effect"] == "Allow":
+                    actions |= set(as_list(statement["Action"]))
     return actions
 
 

@@ -10,6 +10,17 @@ TEMPLATE = "template.yaml"
 NO_VALUE = {"Ref": "AWS::NoValue"}
 
 
+def statements(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The statements of a policy, also those that stand there only under a condition."""
+    todo = list(as_list(document["Statement"]))
+    while todo:
+        body = todo.pop(0)
+        if "Fn::If" in body:
+            todo = [branch for branch in body["Fn::If"][1:] if branch != NO_VALUE] + todo
+        else:
+            yield body
+
+
 class Stack:
     """A template after SAM's transform. Names of parameters that are given no value stand for their defaults."""
 

@@ -91,7 +91,7 @@ def queues_are_encrypted(stack: Stack) -> Iterator[Violation]:
     """Every queue says how it encrypts."""
     for name, queue in stack.of_type("AWS::SQS::Queue").items():
         managed = str(stack.value(queue.get("SqsManagedSseEnabled"))).lower() == "true"
-        if not managed and not queue.get("KmsMasterKeyId"):
+        if not managed and not stack.value(queue.get("KmsMasterKeyId")):
             yield Violation(name, "it is not encrypted", "set SqsManagedSseEnabled: true, or KmsMasterKeyId")
 
 
