@@ -152,7 +152,7 @@ the files were made just now and only set back: by the default, the newer of mti
 
 Let the controller look after the file system's mount targets, tick by tick; see what it publishes:
 
-  sam remote invoke MonitorFunction --event-file events/monitor.json
+  sam remote invoke MonitorFunction --event '{{}}'
   aws ssm get-parameter --name {deployed.outputs["MountTargetsParameter"]} --query Parameter.Value --output text
 
 Stop it with: make down""")

@@ -115,7 +115,7 @@ def tick_row(label: str, said: dict) -> tuple[str, ...]:
         said.get("decision") or "FAILED",
         "-" if files is None else f"{files:,}",
         said.get("count_source") or "-",
-        str(len(said.get("mount_targets", []))),
+        str(len(said.get("mount_targets") or [])),
         said.get("reason") or error,
     )
 

@@ -34,8 +34,8 @@ pub struct Answer {
     pub new_mount_target_created: bool,
     /// Which.
     pub new_mount_target_id: Option<String>,
-    /// All there are, as the tick leaves them.
-    pub mount_targets: Vec<Described>,
+    /// All there are, as the tick leaves them; null of a tick that was left to another one.
+    pub mount_targets: Option<Vec<Described>>,
     /// Whether the service was redeployed.
     pub deployment_triggered: bool,
     /// Where more mount targets would not help.
@@ -67,7 +67,7 @@ impl Answer {
             reason: format!("duplicate: {reason}"),
             new_mount_target_created: false,
             new_mount_target_id: None,
-            mount_targets: Vec::new(),
+            mount_targets: None,
             deployment_triggered: false,
             advice: Vec::new(),
         }
@@ -99,7 +99,7 @@ impl Answer {
             reason: reason(tick),
             new_mount_target_created: created.is_some(),
             new_mount_target_id: created.as_ref().map(|target| target.id.clone()),
-            mount_targets: tick.targets().iter().map(Described::of).collect(),
+            mount_targets: Some(tick.targets().iter().map(Described::of).collect()),
             deployment_triggered: *redeployed,
             advice: advice.iter().map(ToString::to_string).collect(),
         }
@@ -119,7 +119,8 @@ impl Described {
 }
 
 /// The decision's reason, and what kept it from being carried out.
-fn reason(tick: &Tick) -> String {
+#[must_use]
+pub fn reason(tick: &Tick) -> String {
     let mut reason = tick.decision().to_string();
     for problem in &tick.outcome().problems {
         reason.push_str("; ");
@@ -168,6 +169,7 @@ fn is_wanted(decision: &Decision) -> bool {
             | Hold::NoFreeAddress { step, .. }
             | Hold::AllProtected(step) => short(step),
             Hold::CountUnknown { .. }
+            | Hold::SubnetsUnknown
             | Hold::LastChangeUnknown { .. }
             | Hold::UnknownZone { .. }
             | Hold::FileSystem(_)

@@ -8,7 +8,7 @@ use scaling::cache::CachedCount;
 use scaling::count::{Plan, Sensed, plan};
 use scaling::state::State;
 use scaling::steps::{Published, Remembered, Seen};
-use scaling::{Count, Observed, Subnet, Tick};
+use scaling::{Observed, Subnet, Tick};
 use serde_json::{Value, json};
 use shared::deadline::Deadline;
 use shared::payload::Fields;
@@ -110,7 +110,7 @@ impl App {
         let held = match self.leases.take(time.as_deref(), deadline, now).await? {
             Turn::Go(held) => held,
             Turn::Duplicate(reason) => {
-                tracing::info!(decision = "hold", reason, "invocation");
+                tracing::info!(decision = "hold", hold = "duplicate", reason, "invocation");
                 return Ok(Answer::duplicate(reason, self.config.threshold(), now));
             }
         };
@@ -130,12 +130,9 @@ impl App {
         let eyes = self.eyes();
         let (file_system, targets, subnets) =
             tokio::join!(eyes.file_system(), eyes.mount_targets(), eyes.subnets());
-        let mut count = sensed.count.clone();
+        let are_subnets_known = subnets.is_ok();
         // Without them nothing is changed, and the list is put right all the same.
         let subnets = subnets.unwrap_or_else(|error| {
-            count = Count::Unknown {
-                reason: "nor could SUBNET_IDS be looked at",
-            };
             owed.add(error);
             Vec::new()
         });
@@ -146,7 +143,8 @@ impl App {
                 file_system: file_system?,
                 targets: targets?,
                 subnets: subnets.clone(),
-                count,
+                are_subnets_known,
+                count: sensed.count.clone(),
             },
             state: documents.state,
             published: documents.published,
@@ -304,14 +302,18 @@ fn report(tick: &Tick, sensed: &Sensed, metrics: &Metrics, advice: &[Advice]) {
     tracing::info!(
         decision = tick.decision().label(),
         hold,
-        reason = %tick.decision(),
+        reason = answer::reason(tick),
         file_count = answer::numbers(tick, sensed).count.map(|(files, _)| files),
         mount_targets = tick.targets().len(),
         new_mount_target_id = outcome.created.as_ref().map(|target| target.id.as_str()),
         removed_mount_target_id = outcome.removed,
         published = outcome.published,
         deployment_triggered = outcome.redeployed,
-        advice = (!advice.is_empty()).then(|| advice.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
+        advice = (!advice.is_empty()).then(|| advice
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("; ")),
         client_connections = metrics.client_connections,
         percent_io_limit = metrics.percent_io_limit,
         burst_credit_balance = metrics.burst_credits.map(|credits| credits.last_bytes),

@@ -51,6 +51,8 @@ pub struct Step {
     pub targets: u32,
     /// Mount targets that there should be.
     pub desired: u32,
+    /// Whether the files want more than there may be.
+    pub is_capped: bool,
 }
 
 /// Why nothing changes.
@@ -67,6 +69,8 @@ pub enum Hold {
         /// Why.
         reason: &'static str,
     },
+    /// The configured subnets could not be looked at.
+    SubnetsUnknown,
     /// It is not known when the last change was.
     LastChangeUnknown {
         /// Why.
@@ -143,6 +147,9 @@ fn find(
             life_cycle: target.life_cycle,
         });
     }
+    if !observed.are_subnets_known {
+        return Err(Hold::SubnetsUnknown);
+    }
     let files = match &observed.count {
         Count::Known { files } => *files,
         Count::Unknown { reason } => return Err(Hold::CountUnknown { reason }),
@@ -152,6 +159,7 @@ fn find(
         files,
         targets: u32::try_from(targets).unwrap_or(u32::MAX),
         desired: policy.desired(files),
+        is_capped: policy.is_capped(files),
     };
     let since = last_change.map(|change| when::age(change.at, now));
     if step.targets < step.desired {

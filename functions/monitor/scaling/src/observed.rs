@@ -11,6 +11,8 @@ pub struct Observed {
     pub targets: Vec<MountTarget>,
     /// The subnets that may carry one, in the order in which they were configured.
     pub subnets: Vec<Subnet>,
+    /// Whether they could be looked at.
+    pub are_subnets_known: bool,
     /// How many files there are.
     pub count: Count,
 }

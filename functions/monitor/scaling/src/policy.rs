@@ -46,6 +46,12 @@ impl Policy {
             .clamp(self.targets_min.max(1), max.max(1))
     }
 
+    /// Whether more would be wanted if there were no maximum.
+    #[must_use]
+    pub fn is_capped(&self, files: u64) -> bool {
+        files.div_ceil(self.files_per_target.max(1)) > u64::from(self.desired(files))
+    }
+
     /// Whether so few files are left that one target fewer than `targets` would do, with a fifth to spare.
     ///
     /// Files have to fall below 80 % of what one target fewer is there for; otherwise a count that swings around a
@@ -100,6 +106,8 @@ mod tests {
             ..policy()
         };
         assert_eq!((policy.desired(0), policy.desired(u64::MAX)), (2, 3));
+        let capped = [0, 300, 301].map(|files| policy.is_capped(files));
+        assert_eq!(capped, [false, false, true]);
     }
 
     #[test]

@@ -26,6 +26,7 @@ impl Hold {
             Self::Hysteresis(_) => "hysteresis",
             Self::ScaleInOff(_) => "scale_in_off",
             Self::CountUnknown { .. } => "count_unknown",
+            Self::SubnetsUnknown => "subnets_unknown",
             Self::LastChangeUnknown { .. } => "last_change_unknown",
             Self::FileSystem(_) => "file_system",
             Self::InFlight { .. } => "in_flight",
@@ -45,13 +46,18 @@ impl fmt::Display for Step {
             files,
             targets,
             desired,
+            is_capped,
         } = self;
         let plural = |number: u64| if number == 1 { "" } else { "s" };
         let (of_files, of_targets) = (plural(*files), plural((*targets).into()));
         write!(
             f,
             "{files} file{of_files}, {targets} mount target{of_targets}, {desired} desired"
-        )
+        )?;
+        if *is_capped {
+            write!(f, " (the maximum)")?;
+        }
+        Ok(())
     }
 }
 
@@ -81,6 +87,7 @@ impl fmt::Display for Hold {
             Self::CountUnknown { reason } => {
                 write!(f, "the number of files is not known: {reason}")
             }
+            Self::SubnetsUnknown => write!(f, "the subnets of SUBNET_IDS could not be looked at"),
             Self::LastChangeUnknown { reason } => {
                 write!(f, "it is not known when the last change was: {reason}")
             }

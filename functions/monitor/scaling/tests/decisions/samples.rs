@@ -45,6 +45,7 @@ pub(crate) fn observed(files: u64, targets: u32) -> Observed {
             .map(|number| target(number, LifeCycle::Available))
             .collect(),
         subnets: subnets(),
+        are_subnets_known: true,
         count: Count::Known { files },
     }
 }

@@ -164,6 +164,7 @@ impl Day {
             },
             targets: self.world.targets.clone(),
             subnets: self.world.subnets.clone(),
+            are_subnets_known: true,
             count,
         }
     }
