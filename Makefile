@@ -15,7 +15,7 @@ CARGO_LAMBDA_FLAGS := $(if $(filter arm64,$(ARCHITECTURE)),--arm64)
 TOOLS := $(CURDIR)/.venv/tools
 CLOUD := $(CURDIR)/.venv/cloud
 PYTHON_CLOUD := $(CLOUD)/bin/python
-SETUP := .venv/tools/.stamp .venv/cloud/.stamp
+SETUP := .venv/tools/.stamp .venv/cloud/.stamp .venv/policies/.stamp
 
 export PATH := $(TOOLS)/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
@@ -51,7 +51,7 @@ down: ## stop what 'make up' started
 	@if [ -x $(PYTHON_CLOUD) ]; then $(PYTHON_CLOUD) tests/local_cloud down; fi
 
 check: export AWS_DEFAULT_REGION := us-east-1
-check: $(SETUP) ## format, clippy, template lint (source and transformed) and rules, licences if cargo-deny is there
+check: $(SETUP) ## format, clippy, template lint (source and transformed), checkov and own rules, licences if cargo-deny is there
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
 	env -u AWS_PROFILE AWS_CONFIG_FILE=/dev/null sam validate --lint
@@ -59,6 +59,7 @@ check: $(SETUP) ## format, clippy, template lint (source and transformed) and ru
 	mkdir -p .local-cloud
 	$(PYTHON_CLOUD) tests/local_cloud/transform.py template.yaml > .local-cloud/transformed.json
 	cfn-lint .local-cloud/transformed.json
+	.venv/policies/bin/checkov --file .local-cloud/transformed.json --framework cloudformation --skip-download --compact --quiet
 	$(PYTHON_CLOUD) -m unittest discover --start-directory tests/template
 	$(PYTHON_CLOUD) tests/template .local-cloud/transformed.json
 	@if command -v cargo-deny > /dev/null; then cargo deny check bans licenses sources; \
