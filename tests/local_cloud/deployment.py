@@ -111,7 +111,9 @@ def _repair_scaling(deployment: Deployment) -> None:
     functions = deployment.client("lambda")
     name = deployment.outputs["CompressFunctionName"]
     for mapping in functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]:
-        concurrency = int(mapping["ScalingConfig"]["MaximumConcurrency"])
+        # Without a bound there is nothing to repair.
+        if not (concurrency := int(mapping.get("ScalingConfig", {}).get("MaximumConcurrency", 0))):
+            continue
         functions.update_event_source_mapping(UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": concurrency})
 
 
