@@ -7,7 +7,9 @@ from html import escape
 from pathlib import Path
 from statistics import median
 
+import svg
 from report import Results, mean_over
+from svg import LEFT, WIDTH, text
 
 # Python stands apart in grey; zip and gzip are blue, zstd green: darker is smaller output.
 COLOURS = {
@@ -18,12 +20,7 @@ COLOURS = {
     "sluice zstd 3": "#2a8c55",
     "sluice zstd 1": "#8fd0a5",
 }
-WIDTH, PANEL_HEIGHT, LEFT, TOP = 960, 250, 24, 92
-FONT = "font-family='system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif'"
-
-
-def _text(x: float, y: float, text: str, size: int = 12, anchor: str = "start", weight: str = "400", fill: str = "#24292f") -> str:
-    return f"<text x='{x:.1f}' y='{y:.1f}' font-size='{size}' font-weight='{weight}' text-anchor='{anchor}' fill='{fill}'>{escape(text)}</text>"
+PANEL_HEIGHT, TOP = 250, 92
 
 
 def _panel(
@@ -35,7 +32,7 @@ def _panel(
     bottom, height = y + PANEL_HEIGHT - 40, PANEL_HEIGHT - 80
     group_width = (WIDTH - 2 * LEFT) / len(groups)
     bar_width = min(46.0, (group_width - 30) / len(variants))
-    parts = [_text(LEFT, y + 14, title, 14, weight="600")]
+    parts = [text(LEFT, y + 14, title, 14, weight="600")]
     parts.append(f"<line x1='{LEFT}' x2='{WIDTH - LEFT}' y1='{bottom}' y2='{bottom}' stroke='#8a8f98'/>")
     for number, group in enumerate(groups):
         start = LEFT + number * group_width + (group_width - bar_width * len(variants)) / 2
@@ -46,8 +43,8 @@ def _panel(
                 f"<rect x='{x + 2:.1f}' y='{bottom - tall:.1f}' width='{bar_width - 4:.1f}' height='{tall:.1f}' "
                 f"rx='2' fill='{COLOURS.get(variant, '#555')}'><title>{escape(variant)}</title></rect>"
             )
-            parts.append(_text(x + bar_width / 2, bottom - tall - 5, f"{values[group, variant]:.{digits}f}", 11, "middle"))
-        parts.append(_text(LEFT + (number + 0.5) * group_width, bottom + 18, group, 12, "middle"))
+            parts.append(text(x + bar_width / 2, bottom - tall - 5, f"{values[group, variant]:.{digits}f}", 11, anchor="middle"))
+        parts.append(text(LEFT + (number + 0.5) * group_width, bottom + 18, group, anchor="middle"))
     return parts
 
 
@@ -78,20 +75,7 @@ def write_svg(path: Path, results: Results, notes: Sequence[str], quota: bool) -
     x = float(LEFT)
     for variant in variants:
         legend.append(f"<rect x='{x}' y='58' width='12' height='12' rx='2' fill='{COLOURS[variant]}'/>")
-        legend.append(_text(x + 17, 68, variant))
+        legend.append(text(x + 17, 68, variant))
         x += 30 + len(variant) * 7.2
-    foot = [_text(LEFT, y + 14 + 15 * number, note, 10, fill="#57606a") for number, note in enumerate(notes)]
-    height = y + 20 + 15 * len(notes)
-    body = "\n".join(
-        [
-            f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {height:.0f}' width='{WIDTH}' height='{height:.0f}' {FONT}>",
-            f"<rect width='{WIDTH}' height='{height:.0f}' fill='#ffffff'/>",
-            _text(LEFT, 30, "Sluice compress against Python boto3 + zipfile", 18, weight="700"),
-            _text(LEFT, 48, "same run, same events, local S3; not measured on AWS", 12, fill="#57606a"),
-            *legend,
-            *(part for panel in panels for part in panel),
-            *foot,
-            "</svg>",
-        ]
-    )
-    path.write_text(body + "\n")
+    parts = [*legend, *(part for panel in panels for part in panel)]
+    svg.write(path, "Sluice compress against Python boto3 + zipfile", "same run, same events, local S3; not measured on AWS", parts, y, notes)

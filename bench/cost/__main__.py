@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).resolve().parent.parent))  # tables.py, shared with the benchmarks
+sys.path.append(str(Path(__file__).resolve().parent.parent))  # tables.py and svg.py, shared with the benchmarks
 
 import bill_report as report  # noqa: E402
 import prices as price_file  # noqa: E402
