@@ -145,6 +145,17 @@ impl RuntimeApi {
         self.environment.lock().violations().to_vec()
     }
 
+    /// Fails the test that ends with a violation; one that has failed already has more to say.
+    pub(crate) fn assert_rules_kept(&self) {
+        if !std::thread::panicking() {
+            assert_eq!(
+                self.violations(),
+                [""; 0],
+                "the Runtime API's rules were broken"
+            );
+        }
+    }
+
     /// A new process takes over: the environment is as good as new.
     pub(crate) fn process_started(&self) -> Process {
         let number = self.environment.change(state::State::process_started);

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use serde_json::json;
@@ -14,6 +15,7 @@ use crate::support::{MINUTE, Place, app_on, invoke_within};
 use purge::tally::Counts;
 
 const FILES: usize = 10;
+const SECOND: Duration = Duration::from_secs(1);
 
 /// `project`, and a directory in it; `other` stays.
 fn tree() -> TempDir {
@@ -94,16 +96,20 @@ fn what_is_kept_below_dot_sluice_is_no_root() {
 fn a_file_system_that_hangs_outside_of_the_walk_fails_the_invocation_in_time() {
     let root = tempdir().unwrap();
     fs::create_dir(root.path().join("below")).unwrap();
-    let app = app_on(root.path(), &[], || {
-        Kernel::disturbed(|call, _| {
+    let (release, hang) = mpsc::channel::<()>();
+    let hang = Arc::new(Mutex::new(hang));
+    let app = app_on(root.path(), &[], move || {
+        let hang = Arc::clone(&hang);
+        Kernel::disturbed(move |call, _| {
             if call == Call::Open {
-                // As long as a hang: longer than the invocation.
-                std::thread::sleep(Duration::from_secs(2));
+                // Until the test is over, or has failed.
+                let _ = hang.lock().unwrap().recv_timeout(10 * SECOND);
             }
             Ok(())
         })
     });
     let payload = json!({"root": root.path().join("below")});
-    let hung = invoke_within(&app, payload, Duration::from_secs(1)).unwrap_err();
+    let hung = invoke_within(&app, payload, SECOND).unwrap_err();
     assert_eq!(hung.label(), "Hung");
+    drop(release);
 }

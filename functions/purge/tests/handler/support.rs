@@ -138,11 +138,14 @@ pub(crate) fn invoke_within(
     let mut context = Context::default();
     "request-1".clone_into(&mut context.request_id);
     context.deadline = u64::try_from(deadline.as_millis()).unwrap();
-    tokio::runtime::Builder::new_current_thread()
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
-        .unwrap()
-        .block_on(app.handle(LambdaEvent::new(payload, context)))
+        .unwrap();
+    let answered = runtime.block_on(app.handle(LambdaEvent::new(payload, context)));
+    // Like Lambda, it does not wait for a thread that hangs.
+    runtime.shutdown_background();
+    answered
 }
 
 pub(crate) fn age(path: &Path, days: u32) {
