@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::json;
@@ -97,19 +98,25 @@ fn a_file_system_that_hangs_outside_of_the_walk_fails_the_invocation_in_time() {
     let root = tempdir().unwrap();
     fs::create_dir(root.path().join("below")).unwrap();
     let (release, hang) = mpsc::channel::<()>();
-    let hang = Arc::new(Mutex::new(hang));
+    let (hang, overdue) = (Arc::new(Mutex::new(hang)), Arc::new(AtomicBool::new(false)));
+    let was_overdue = Arc::clone(&overdue);
     let app = app_on(root.path(), &[], move || {
-        let hang = Arc::clone(&hang);
+        let (hang, overdue) = (Arc::clone(&hang), Arc::clone(&overdue));
         Kernel::disturbed(move |call, _| {
             if call == Call::Open {
-                // Until the test is over, or has failed.
-                let _ = hang.lock().unwrap().recv_timeout(10 * SECOND);
+                // Until the test is over; far beyond the deadline it is lost.
+                let waited = hang.lock().unwrap().recv_timeout(10 * SECOND);
+                overdue.fetch_or(waited == Err(RecvTimeoutError::Timeout), Ordering::SeqCst);
             }
             Ok(())
         })
     });
     let payload = json!({"root": root.path().join("below")});
-    let hung = invoke_within(&app, payload, SECOND).unwrap_err();
-    assert_eq!(hung.label(), "Hung");
+    let error = invoke_within(&app, payload, SECOND).unwrap_err();
+    assert_eq!(error.label(), "Hung");
+    assert!(
+        !was_overdue.load(Ordering::SeqCst),
+        "answered after the deadline"
+    );
     drop(release);
 }
