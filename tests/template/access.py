@@ -32,6 +32,7 @@ WITHOUT_RESOURCE = {
 
 # Services that act for whoever asks them, in a trust or in a resource's policy.
 DEPUTIES = ("events", "s3", "scheduler", "sns", "states")
+CLIENT_ACTIONS = {f"elasticfilesystem:Client{right}" for right in ("Mount", "RootAccess", "Write")}
 POLICIES_OF_RESOURCES = ("AWS::SQS::QueuePolicy", "AWS::S3::BucketPolicy", "AWS::SNS::TopicPolicy")
 
 
@@ -154,6 +155,58 @@ def deputies_act_for_this_account(stack: Stack) -> Iterator[Violation]:
                 yield Violation(it.resource, f"{service} may act in it for any account", remedy)
 
 
+def senders_are_named(stack: Stack) -> Iterator[Violation]:
+    """A service sends to a queue for one resource alone: its ARN is a condition."""
+    for it in resource_statements(stack):
+        principal = it.body.get("Principal")
+        services = as_list(principal.get("Service")) if isinstance(principal, dict) else []
+        for service in services:
+            if it.allows and "aws:SourceArn" not in _condition(it, "ArnEquals"):
+                remedy = 'add Condition: { ArnEquals: { "aws:SourceArn": … } }'
+                yield Violation(it.resource, f"{service} may send for any resource of the account", remedy)
+
+
+def file_systems_are_entered_by_a_door(stack: Stack) -> Iterator[Violation]:
+    """A role mounts a file system by one access point, and never as root."""
+    for it in identity_statements(stack):
+        client = [action for action in it.actions if action.startswith("elasticfilesystem:Client")]
+        if it.allows and client and "elasticfilesystem:AccessPointArn" not in _condition(it, "StringEquals"):
+            remedy = 'add Condition: { StringEquals: { "elasticfilesystem:AccessPointArn": … } }'
+            yield Violation(it.resource, f"{it.name} allows {client[0]} by any access point, or none", remedy)
+        if it.allows and "elasticfilesystem:ClientRootAccess" in client:
+            yield Violation(it.resource, f"{it.name} lets it be root", "remove elasticfilesystem:ClientRootAccess")
+
+
+def file_systems_refuse_strangers(stack: Stack) -> Iterator[Violation]:
+    """A file system refuses plain NFS and who comes by no access point, and gives nobody a right by itself."""
+    refusals = {
+        "plain NFS": {"Bool": {"aws:SecureTransport": "false"}},
+        "other ways than access points": {"Null": {"elasticfilesystem:AccessPointArn": "true"}},
+    }
+    for name, system in stack.of_type("AWS::EFS::FileSystem").items():
+        rules = [Statement(name, body) for body in statements(system.get("FileSystemPolicy", {"Statement": []}))]
+        for what, condition in refusals.items():
+            denying = [it for it in rules if not it.allows and it.body.get("Condition") == condition]
+            if not any(CLIENT_ACTIONS <= set(it.actions) for it in denying):
+                yield Violation(name, f"it does not refuse {what}", "deny it in FileSystemPolicy")
+        if any(it.allows for it in rules):
+            yield Violation(name, "its policy allows something", "leave that to the roles")
+
+
+def access_points_are_not_roots(stack: Stack) -> Iterator[Violation]:
+    """An access point gives a user that is not root a folder that others cannot enter."""
+    for name, point in stack.of_type("AWS::EFS::AccessPoint").items():
+        user, root = point.get("PosixUser", {}), point.get("RootDirectory", {})
+        info = root.get("CreationInfo", {})
+        ids = [user.get("Uid"), user.get("Gid"), info.get("OwnerUid"), info.get("OwnerGid")]
+        if any(str(it) in ("None", "0") for it in ids):
+            yield Violation(name, "its user, or the owner of its folder, is root or not set", "set PosixUser and CreationInfo")
+        if root.get("Path", "/") == "/":
+            yield Violation(name, "it is the whole file system", "set RootDirectory.Path")
+        if not str(info.get("Permissions", "0777")).endswith("0"):
+            yield Violation(name, "every user may enter its folder", 'make Permissions "0750"')
+
+
 def roles_are_not_shared(stack: Stack) -> Iterator[Violation]:
     """Every function has a role of its own, made here."""
     owners: dict[str, str] = {}
@@ -178,5 +231,9 @@ RULES = [
     metrics_name_their_namespace,
     vpc_rights_stay_with_lambda,
     deputies_act_for_this_account,
+    senders_are_named,
+    file_systems_are_entered_by_a_door,
+    file_systems_refuse_strangers,
+    access_points_are_not_roots,
     roles_are_not_shared,
 ]

@@ -1,6 +1,7 @@
 """Rules about what runs: functions, what starts them, and who is told when they fail."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from access import Violation
 from stack import Stack, references
@@ -71,12 +72,12 @@ def purge_is_harmless_at_first(stack: Stack) -> Iterator[Violation]:
 
 
 def schedules_are_bounded(stack: Stack) -> Iterator[Violation]:
-    """Every schedule says how often it tries again, for how long, and in which window."""
-    for name, schedule in stack.of_type("AWS::Scheduler::Schedule").items():
-        retry = schedule.get("Target", {}).get("RetryPolicy", {})
+    """Every schedule and rule says how often it tries again and for how long, a schedule also in which window."""
+    for name, target in _targets(stack):
         for key in ("MaximumRetryAttempts", "MaximumEventAgeInSeconds"):
-            if key not in retry:
-                yield Violation(name, f"{key} is not set: 185 times in 24 hours", f"set Target.RetryPolicy.{key}")
+            if key not in target.get("RetryPolicy", {}):
+                yield Violation(name, f"{key} is not set: 185 times in 24 hours", f"set RetryPolicy.{key} of its target")
+    for name, schedule in stack.of_type("AWS::Scheduler::Schedule").items():
         if not stack.value(schedule.get("FlexibleTimeWindow", {})).get("Mode"):
             yield Violation(name, "it does not say its window", "set FlexibleTimeWindow")
         if "cron" in str(stack.value(schedule["ScheduleExpression"])) and "ScheduleExpressionTimezone" not in schedule:
@@ -84,10 +85,10 @@ def schedules_are_bounded(stack: Stack) -> Iterator[Violation]:
 
 
 def lost_starts_are_kept(stack: Stack) -> Iterator[Violation]:
-    """What a schedule could not start is kept in a queue."""
-    for name, schedule in stack.of_type("AWS::Scheduler::Schedule").items():
-        if not schedule.get("Target", {}).get("DeadLetterConfig"):
-            yield Violation(name, "what it cannot start is lost", "set Target.DeadLetterConfig")
+    """What a schedule or a rule could not hand over is kept in a queue."""
+    for name, target in _targets(stack):
+        if not target.get("DeadLetterConfig"):
+            yield Violation(name, "what it cannot hand over is lost", "set DeadLetterConfig of its target")
 
 
 def alarms_are_explicit(stack: Stack) -> Iterator[Violation]:
@@ -112,6 +113,14 @@ def parameters_are_presented(stack: Stack) -> Iterator[Violation]:
             yield Violation(name, "a wrong value would be answered with its pattern", "set ConstraintDescription")
     for name in sorted({*grouped, *labels} - stack.parameters.keys()):
         yield Violation(name, "the form has it, but it is no parameter", "remove it from the Interface metadata")
+
+
+def _targets(stack: Stack) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What schedules and rules hand over to."""
+    for name, schedule in stack.of_type("AWS::Scheduler::Schedule").items():
+        yield name, schedule.get("Target", {})
+    for name, rule in stack.of_type("AWS::Events::Rule").items():
+        yield from ((name, target) for target in rule.get("Targets", []))
 
 
 RULES = [

@@ -33,7 +33,6 @@ NOT_IN_TEMPLATE = {
     "MAX_MOUNT_TARGETS": "MonitorSubnetIds bounds it",
     "MIN_MOUNT_TARGETS": "one is the least that a mounted file system has",
     "OUTPUT_BUCKET": "the role covers the stack's bucket alone, see the README",
-    "PROTECTED_ZONES": "MonitorScaleIn is off by default",
     "PURGE_MEMORY_LIMIT_MB": "the default follows PurgeMemoryMb",
     "SCALE_IN_COOLDOWN_SECONDS": "the default suits every file system",
 }

@@ -79,12 +79,12 @@ def what_counts_is_retained(stack: Stack) -> Iterator[Violation]:
 
 
 def file_systems_are_encrypted(stack: Stack) -> Iterator[Violation]:
-    """Every file system is encrypted and backed up."""
+    """Every file system is encrypted, and backed up by default."""
     for name, system in stack.of_type("AWS::EFS::FileSystem").items():
         if str(system.get("Encrypted")).lower() != "true":
             yield Violation(name, "it is not encrypted", "set Encrypted: true")
-        if "BackupPolicy" not in system:
-            yield Violation(name, "whether it is backed up is not said", "set BackupPolicy")
+        if stack.value(system.get("BackupPolicy", {})).get("Status") != "ENABLED":
+            yield Violation(name, "by default it is not backed up", "set BackupPolicy: { Status: ENABLED }")
 
 
 def queues_are_encrypted(stack: Stack) -> Iterator[Violation]:
@@ -158,6 +158,8 @@ def _dead_letter_queues(stack: Stack) -> list[str]:
     found = [queue.get("RedrivePolicy", {}).get("deadLetterTargetArn") for queue in queues.values()]
     for schedule in stack.of_type("AWS::Scheduler::Schedule").values():
         found += as_list(schedule.get("Target", {}).get("DeadLetterConfig"))
+    for rule in stack.of_type("AWS::Events::Rule").values():
+        found += [target.get("DeadLetterConfig") for target in rule.get("Targets", [])]
     return sorted(set(references(found)) & queues.keys())
 
 

@@ -15,8 +15,19 @@ def statement(role: str, number: int = 0) -> tuple:
     return (R, role, P, "Policies", 0, "PolicyDocument", "Statement", number)
 
 
-def add_file_system(template: dict[str, Any]) -> None:
-    template[R]["Files"] = {"Type": "AWS::EFS::FileSystem", "Properties": {"Encrypted": False}}
+def add(kind: str) -> Change:
+    return put({"Type": kind}, R, "Added")
+
+
+def hand_over_elsewhere(template: dict[str, Any]) -> None:
+    template[R]["Elsewhere"] = {"Type": "AWS::SQS::Queue"}
+    template[R]["CompressRule"][P]["Targets"][0]["DeadLetterConfig"] = {"Arn": {"Fn::GetAtt": ["Elsewhere", "Arn"]}}
+
+
+def nfs_to_anywhere(template: dict[str, Any]) -> None:
+    rule = template[R]["FunctionsGroup"][P]["SecurityGroupEgress"][0]
+    del rule["DestinationSecurityGroupId"]
+    rule["CidrIp"] = "0.0.0.0/0"
 
 
 def expire_everything(template: dict[str, Any]) -> None:
@@ -40,6 +51,14 @@ BLOCK = (R, "Bucket", P, "PublicAccessBlockConfiguration")
 QUEUE = (R, "CompressQueue", P)
 MAPPING = (R, "CompressFunctionQueue", P)
 PURGE = (R, "PurgeFunction", P)
+MONITOR = (R, "MonitorFunction", P)
+FILES = (R, "FileSystem", P)
+DOOR = (R, "PurgeAccessPoint", P)
+GATEWAY = (R, "S3Endpoint", P, "PolicyDocument", "Statement", 0)
+SENDER_OF_RULE = (R, "CompressQueuePolicy", P, "PolicyDocument", "Statement", 0, "Fn::If", 1)
+SENDER = (*SENDER_OF_RULE[:-1], 2)
+SENDER_TO_DLQ = (R, "CompressDlqPolicy", P, "PolicyDocument", "Statement", 0, "Fn::If", 1)
+ROOT_ACCESS = "elasticfilesystem:ClientRootAccess"
 TRUST = ("AssumeRolePolicyDocument", "Statement", 0, "Condition")
 
 # By rule: how the template is broken, and the resource that must be named.
@@ -61,9 +80,23 @@ BROKEN: list[tuple[str, Change, str]] = [
     ("deputies_act_for_this_account", put({}, R, "PurgeSweepRole", P, *TRUST), "PurgeSweepRole"),
     (
         "deputies_act_for_this_account",
-        take(R, "CompressQueuePolicy", P, "PolicyDocument", "Statement", 0, "Condition", "StringEquals"),
+        take(*SENDER, "Condition", "StringEquals"),
         "CompressQueuePolicy",
     ),
+    ("deputies_act_for_this_account", take(*SENDER_OF_RULE, "Condition", "StringEquals"), "CompressQueuePolicy"),
+    ("senders_are_named", take(*SENDER, "Condition", "ArnEquals"), "CompressQueuePolicy"),
+    ("senders_are_named", take(*SENDER_OF_RULE, "Condition", "ArnEquals"), "CompressQueuePolicy"),
+    ("senders_are_named", take(*SENDER_TO_DLQ, "Condition", "ArnEquals"), "CompressDlqPolicy"),
+    ("file_systems_are_entered_by_a_door", take(*statement("PurgeRole"), "Condition"), "PurgeRole"),
+    ("file_systems_are_entered_by_a_door", put([ROOT_ACCESS], *statement("CountRole"), "Action"), "CountRole"),
+    ("file_systems_refuse_strangers", take(*FILES, "FileSystemPolicy"), "FileSystem"),
+    ("file_systems_refuse_strangers", take(*FILES, "FileSystemPolicy", "Statement", 0), "FileSystem"),
+    ("file_systems_refuse_strangers", take(*FILES, "FileSystemPolicy", "Statement", 1, "Action", 0), "FileSystem"),
+    ("file_systems_refuse_strangers", put("Allow", *FILES, "FileSystemPolicy", "Statement", 1, "Effect"), "FileSystem"),
+    ("access_points_are_not_roots", put("0", *DOOR, "PosixUser", "Uid"), "PurgeAccessPoint"),
+    ("access_points_are_not_roots", take(*DOOR, "PosixUser"), "PurgeAccessPoint"),
+    ("access_points_are_not_roots", put("/", *DOOR, "RootDirectory", "Path"), "PurgeAccessPoint"),
+    ("access_points_are_not_roots", put("0777", *DOOR, "RootDirectory", "CreationInfo", "Permissions"), "PurgeAccessPoint"),
     ("roles_are_not_shared", put({"Fn::GetAtt": ["PurgeRole", "Arn"]}, R, "CountFunction", P, "Role"), "PurgeFunction"),
     ("roles_are_not_shared", put("arn:…:role/other", R, "CountFunction", P, "Role"), "CountFunction"),
     ("buckets_block_the_public", put(False, *BLOCK, "BlockPublicPolicy"), "Bucket"),
@@ -77,8 +110,26 @@ BROKEN: list[tuple[str, Change, str]] = [
     ("what_counts_is_retained", put("Delete", R, "Bucket", "DeletionPolicy"), "Bucket"),
     ("what_counts_is_retained", take(R, "CompressDlq", "UpdateReplacePolicy"), "CompressDlq"),
     ("what_counts_is_retained", take(R, "ScheduleDlq", "DeletionPolicy"), "ScheduleDlq"),
-    ("what_counts_is_retained", add_file_system, "Files"),
-    ("file_systems_are_encrypted", add_file_system, "Files"),
+    ("what_counts_is_retained", put("Delete", R, "FileSystem", "DeletionPolicy"), "FileSystem"),
+    ("what_counts_is_retained", take(R, "FileSystem", "UpdateReplacePolicy"), "FileSystem"),
+    ("what_counts_is_retained", hand_over_elsewhere, "Elsewhere"),
+    ("file_systems_are_encrypted", put(False, *FILES, "Encrypted"), "FileSystem"),
+    ("file_systems_are_encrypted", put("DISABLED", "Parameters", "EfsBackup", "Default"), "FileSystem"),
+    ("networks_lead_nowhere", add("AWS::EC2::InternetGateway"), "Added"),
+    ("networks_lead_nowhere", add("AWS::EC2::NatGateway"), "Added"),
+    ("networks_lead_nowhere", add("AWS::EC2::Route"), "Added"),
+    ("networks_lead_nowhere", take(R, "FirstSubnet", P, "MapPublicIpOnLaunch"), "FirstSubnet"),
+    ("networks_lead_nowhere", put("Interface", R, "S3Endpoint", P, "VpcEndpointType"), "S3Endpoint"),
+    ("endpoints_are_narrow", take(R, "S3Endpoint", P, "PolicyDocument"), "S3Endpoint"),
+    ("endpoints_are_narrow", put("s3:*", *GATEWAY, "Action"), "S3Endpoint"),
+    ("endpoints_are_narrow", put("*", *GATEWAY, "Resource"), "S3Endpoint"),
+    ("endpoints_are_narrow", take(*GATEWAY, "Condition"), "S3Endpoint"),
+    ("groups_let_only_nfs_through", take(R, "FileSystemClients", P, "SecurityGroupEgress"), "FileSystemClients"),
+    ("groups_let_only_nfs_through", put(22, R, "MountTargetsGroup", P, "SecurityGroupIngress", 0, "FromPort"), "MountTargetsGroup"),
+    ("groups_let_only_nfs_through", nfs_to_anywhere, "FunctionsGroup"),
+    ("mount_targets_come_first", take(*PURGE, "Tags"), "PurgeFunction"),
+    ("mount_targets_made_here_stay", take(*MONITOR, "Environment", "Variables", "PROTECTED_ZONES"), "MonitorFunction"),
+    ("mount_targets_made_here_stay", take("Rules", "GivenVpcHasSubnets"), "MonitorFunction"),
     ("queues_are_encrypted", take(*QUEUE, "SqsManagedSseEnabled"), "CompressQueue"),
     ("queues_wait_for_their_function", put(3_599, "Mappings", "Timeout", "600", "VisibilitySeconds"), "CompressQueue"),
     ("queues_wait_for_their_function", take("Mappings", "Timeout", "60"), "CompressQueue"),
@@ -106,7 +157,9 @@ BROKEN: list[tuple[str, Change, str]] = [
     ("schedules_are_bounded", take(R, "PurgeSchedule", P, "Target", "RetryPolicy"), "PurgeSchedule"),
     ("schedules_are_bounded", take(R, "PurgeSchedule", P, "ScheduleExpressionTimezone"), "PurgeSchedule"),
     ("schedules_are_bounded", put({}, R, "MonitorSchedule", P, "FlexibleTimeWindow"), "MonitorSchedule"),
+    ("schedules_are_bounded", take(R, "CompressRule", P, "Targets", 0, "RetryPolicy"), "CompressRule"),
     ("lost_starts_are_kept", take(R, "PurgeSchedule", P, "Target", "DeadLetterConfig"), "PurgeSchedule"),
+    ("lost_starts_are_kept", take(R, "CompressRule", P, "Targets", 0, "DeadLetterConfig"), "CompressRule"),
     ("alarms_are_explicit", take(R, "CompressDlqAlarm", P, "TreatMissingData"), "CompressDlqAlarm"),
     ("alarms_are_explicit", take(R, "PurgeSweepAlarm", P, "AlarmActions"), "PurgeSweepAlarm"),
     ("parameters_are_presented", put({"Type": "String"}, "Parameters", "New"), "New"),
