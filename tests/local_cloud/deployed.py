@@ -4,60 +4,19 @@ Of each variant: deployed, compared value by value; then other parameters, and n
 and only what is to be kept is still there.
 """
 
-import dataclasses
-from collections.abc import Callable
+import time
 
 import expected
 import report
-import sweep
-import targets
 from cloud import Cloud
-from deployment import STACK, client, delete, deploy_alone
+from deployment import client, delete, deploy_alone
 from given import DEFAULTS, Given
 from losses import LOST, REFUSED, Loss, taken_now
 from observed import Fields, Stack
+from variants import VARIANTS, Variant
 
-KEPT = ("Bucket", "CompressDlq", "ScheduleDlq")
-
-
-@dataclasses.dataclass(frozen=True)
-class Variant:
-    """A stack, what has to be there before it, and what is changed later."""
-
-    label: str
-    stack: str
-    surroundings: Callable[[Cloud], dict[str, str]]
-    changes: dict[str, str]
-
-
-def everything(cloud: Cloud) -> dict[str, str]:
-    """A file system with subnets, and a topic."""
-    volume = sweep.file_system(cloud)
-    topic = client(cloud, "sns").create_topic(Name="alarms")["TopicArn"]
-    return volume | targets.zones(cloud, volume["FileSystemId"]) | {"AlarmTopicArn": topic}
-
-
-def compress_alone(cloud: Cloud) -> dict[str, str]:
-    """Nothing but a key."""
-    key = client(cloud, "kms").create_key()["KeyMetadata"]["Arn"]
-    return {"KmsKeyArn": key, "Tracing": "Active", "CompressMaxConcurrency": "0", "CompressionLevel": "9"}
-
-
-VARIANTS = (
-    Variant(
-        "with a file system",
-        STACK,
-        everything,
-        {
-            "PurgeDryRun": "false",
-            "PurgeMaxAgeDays": "45",
-            "CompressTimeoutSeconds": "300",
-            "LogRetentionDays": "14",
-            "PurgeScheduleState": "ENABLED",
-        },
-    ),
-    Variant("compress alone, with a key", f"{STACK}-alone", compress_alone, {"UnprocessedExpirationDays": "30", "LogLevel": "INFO"}),
-)
+KEPT = ("Bucket", "CompressDlq", "ScheduleDlq", "FileSystem")
+WAIT_SECONDS_MAX = 30
 
 
 class DeployedTest:
@@ -80,12 +39,17 @@ class DeployedTest:
     def show(self, variant: Variant) -> None:
         """The life of one stack."""
         asked = {"Architecture": self.architecture} | variant.surroundings(self.cloud)
-        before = self.deploy(variant, asked)
-        wanted = self.show_stack(f"{variant.label}:", before, asked)
-        after = self.deploy(variant, asked | variant.changes)
-        wanted_then = self.show_stack(f"{variant.label}, changed:", after, asked | variant.changes)
-        self.show_change(variant, (before, after), (wanted, wanted_then))
-        self.show_deletion(variant, after)
+        stack = self.deploy(variant, asked)
+        wanted = self.show_stack(f"{variant.label}:", stack, asked)
+        if variant.changes:
+            asked |= variant.changes
+            changed = self.deploy(variant, asked)
+            wanted_then = self.show_stack(f"{variant.label}, changed:", changed, asked)
+            self.show_change(variant, (stack, changed), (wanted, wanted_then))
+            stack = changed
+        if asked.get("ExistingBucketName"):
+            self.show_events(variant, asked["ExistingBucketName"])
+        self.show_deletion(variant, stack)
 
     def deploy(self, variant: Variant, asked: dict[str, str]) -> Stack:
         deploy_alone(self.cloud, variant.stack, asked)
@@ -139,20 +103,38 @@ class DeployedTest:
         sentence = f"{variant.label}, changed: {len(meant)} fields are other than before, and none besides"
         self.claims.add(sentence, changed - follows == meant, (changed - follows) ^ meant)
 
+    def show_events(self, variant: Variant, bucket: str) -> None:
+        """EventBridge, queue, function: an object of the folder is compressed, another is left alone."""
+        s3 = self.client("s3")
+        for key in ("incoming/report.json", "elsewhere/report.json"):
+            s3.put_object(Bucket=bucket, Key=key, Body=b'{"number": 1}' * 1000)
+        deadline = time.monotonic() + WAIT_SECONDS_MAX
+        while time.monotonic() < deadline:
+            keys = [found["Key"] for found in s3.list_objects_v2(Bucket=bucket)["Contents"]]
+            if "incoming/report.json" not in keys:
+                break
+            time.sleep(0.1)
+        came = [key.startswith("processed/") and key.endswith("/report.json.zip") for key in keys if key != "elsewhere/report.json"]
+        self.claims.add(f"{variant.label}: an object went by EventBridge to the queue and was compressed", came == [True], keys)
+        tells = s3.get_bucket_notification_configuration(Bucket=bucket)
+        del tells["ResponseMetadata"]
+        self.claims.add(f"{variant.label}: the bucket's own settings are as before", tells == {"EventBridgeConfiguration": {}}, tells)
+
     def show_deletion(self, variant: Variant, stack: Stack) -> None:
         """What may be the only copy of something is kept."""
-        s3, sqs, dlq = self.cloud_client("s3"), self.cloud_client("sqs"), stack.ids["CompressDlq"]
-        s3.put_object(Bucket=stack.ids["Bucket"], Key="kept", Body=b"kept")
+        s3, sqs, dlq = self.client("s3"), self.client("sqs"), stack.ids["CompressDlq"]
+        bucket = stack.outputs["BucketName"]
+        s3.put_object(Bucket=bucket, Key="kept", Body=b"kept")
         sqs.send_message(QueueUrl=dlq, MessageBody="kept")
         delete(self.cloud, variant.stack)
         left = {name for name in stack.ids if stack.is_there(name)}
         kept = {name for name in KEPT if name in stack.ids}
         self.claims.add(f"{variant.label}, deleted: {', '.join(sorted(kept))} are still there, and nothing besides", left == kept, left ^ kept)
-        found = s3.get_object(Bucket=stack.ids["Bucket"], Key="kept")["Body"].read(), sqs.receive_message(QueueUrl=dlq).get("Messages")
+        found = s3.get_object(Bucket=bucket, Key="kept")["Body"].read(), sqs.receive_message(QueueUrl=dlq).get("Messages")
         inside = (found[0], [message["Body"] for message in found[1] or []]) == (b"kept", ["kept"])
-        self.claims.add(f"{variant.label}, deleted: so is what was in them", inside, found)
+        self.claims.add(f"{variant.label}, deleted: so is what was in bucket and queue", inside, found)
 
-    def cloud_client(self, service: str):
+    def client(self, service: str):
         return client(self.cloud, service)
 
     def show_losses(self) -> None:
@@ -184,5 +166,5 @@ def _changes(before: dict[str, Fields], after: dict[str, Fields]) -> set[tuple[s
 
 def _outside(given: Given) -> set[str]:
     """ARNs of what was there before the stack."""
-    file_system = given.arn("elasticfilesystem", f"file-system/{given['FileSystemId']}")
-    return {file_system, *(value for value in given.parameters.values() if value.startswith("arn:"))}
+    named = {given.arn("elasticfilesystem", f"file-system/{given['FileSystemId']}"), f"arn:aws:s3:::{given['ExistingBucketName']}"}
+    return named | {value for value in given.parameters.values() if value.startswith("arn:")}

@@ -3,7 +3,9 @@
 import json
 
 import expected_alarms
+import expected_files
 import expected_roles
+from cloud import REGION
 from deployment import ROOT
 from given import ACCOUNT, Given
 from observed import Fields
@@ -14,11 +16,13 @@ MALLOC = {"MALLOC_TRIM_THRESHOLD_": "16777216", "MALLOC_MMAP_THRESHOLD_": "41943
 
 def resources(given: Given) -> dict[str, Fields]:
     """By logical id: all that the stack is to have."""
-    found = _compress(given) | _bucket(given) | _dashboard(given)
+    found = _compress(given) | (_bucket(given) if given.makes_bucket else _rule(given)) | _dashboard(given)
     if given.has_files:
         found |= _count(given) | _purge(given) | _machine(given)
     if given.has_monitor:
         found |= _monitor(given)
+    if given.makes_file_system:
+        found |= expected_files.files(given)
     return found | expected_alarms.alarms(given) | expected_roles.roles(given)
 
 
@@ -58,6 +62,34 @@ def _bucket(given: Given) -> dict[str, Fields]:
         "Policy": {"Version": "2012-10-17", "Statement": [_no_plain_http("s3:*", arn, f"{arn}/*")]},
     }
     return {"Bucket": bucket, "BucketPolicy": {}}
+
+
+def _rule(given: Given) -> dict[str, Fields]:
+    """Of a bucket that was there before: it says nothing to the queue itself."""
+    pattern = {
+        "source": ["aws.s3"],
+        "detail-type": ["Object Created"],
+        "detail": {"bucket": {"name": [given.bucket]}, "object": {"key": [{"prefix": given["SourcePrefix"]}]}},
+    }
+    target = {
+        "Id": "queue",
+        "Arn": given.queue_arn("CompressQueue"),
+        "RetryPolicy": {"MaximumRetryAttempts": 185, "MaximumEventAgeInSeconds": 86_400},
+        "DeadLetterConfig": {"Arn": given.queue_arn("CompressDlq")},
+    }
+    rule = {"Name": f"{given.name}-compress", "EventBusName": "default", "State": "ENABLED", "EventPattern": pattern}
+    return {"CompressRule": rule | {"Targets": [target]}}
+
+
+def _may_send(given: Given, sid: str, service: str, source: str, queue: str) -> dict:
+    return {
+        "Sid": sid,
+        "Effect": "Allow",
+        "Principal": {"Service": f"{service}.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": queue,
+        "Condition": {"ArnEquals": {"aws:SourceArn": source}, "StringEquals": {"aws:SourceAccount": ACCOUNT}},
+    }
 
 
 def _function(given: Given, service: str, timeout: int, memory: int, variables: dict[str, str], **fields: object) -> dict[str, Fields]:
@@ -113,17 +145,11 @@ def _compress(given: Given) -> dict[str, Fields]:
         "BATCH_CONCURRENCY": given["BatchConcurrency"],
         "DLQ_URL": given.ids["CompressDlq"],
     }
-    sends = {
-        "Sid": "BucketSendsEvents",
-        "Effect": "Allow",
-        "Principal": {"Service": "s3.amazonaws.com"},
-        "Action": "sqs:SendMessage",
-        "Resource": queue,
-        "Condition": {
-            "ArnEquals": {"aws:SourceArn": f"arn:aws:s3:::{given.bucket}"},
-            "StringEquals": {"aws:SourceAccount": ACCOUNT},
-        },
-    }
+    rule = given.arn("events", f"rule/{given.name}-compress")
+    sends = _may_send(given, "RuleSendsEvents", "events", rule, queue)
+    puts_aside = [_may_send(given, "RulePutsAsideWhatFails", "events", rule, dlq)]
+    if given.makes_bucket:
+        sends, puts_aside = _may_send(given, "BucketSendsEvents", "s3", f"arn:aws:s3:::{given.bucket}", queue), []
     bound = given.number("CompressMaxConcurrency")
     mapping = {
         "EventSourceArn": queue,
@@ -136,32 +162,31 @@ def _compress(given: Given) -> dict[str, Fields]:
     }
     redrive = {"deadLetterTargetArn": dlq, "maxReceiveCount": 10}
     allowed = {"redrivePermission": "byQueue", "sourceQueueArns": [queue]}
+    named = given.arn("sqs", f"{given.name}-compress-dlq")
     visible = {"QueueArn": given.arn("sqs", f"{given.name}-compress"), "VisibilityTimeout": str(6 * timeout)}
     made = _function(given, "compress", timeout, given.number("CompressMemoryMb"), variables | level | MALLOC)
     return made | {
         "CompressFunctionQueue": mapping,
         "CompressQueue": _queue(given, [sends, _no_plain_http("sqs:*", queue)], RedrivePolicy=redrive, **visible),
         "CompressQueuePolicy": {},
-        "CompressDlq": _queue(
-            given, [_no_plain_http("sqs:*", dlq)], QueueArn=given.arn("sqs", f"{given.name}-compress-dlq"), RedriveAllowPolicy=allowed
-        ),
+        "CompressDlq": _queue(given, [*puts_aside, _no_plain_http("sqs:*", dlq)], QueueArn=named, RedriveAllowPolicy=allowed),
         "CompressDlqPolicy": {},
     }
 
 
-def _mounted(given: Given) -> Fields:
+def _mounted(given: Given, service: str) -> Fields:
+    groups = given["EfsSecurityGroupIds"].split(",")
+    if given.makes_file_system:
+        groups = [given.ids["FileSystemClients"], given.ids["FunctionsGroup"]]
     return {
-        "VpcConfig": {
-            "SubnetIds": given["EfsSubnetIds"].split(","),
-            "SecurityGroupIds": given["EfsSecurityGroupIds"].split(","),
-        },
-        "FileSystemConfigs": [{"Arn": given["FileSystemAccessPointArn"], "LocalMountPath": given["MountPath"]}],
+        "VpcConfig": {"SubnetIds": given.subnets, "SecurityGroupIds": groups},
+        "FileSystemConfigs": [{"Arn": given.access_point(service), "LocalMountPath": given["MountPath"]}],
     }
 
 
 def _count(given: Given) -> dict[str, Fields]:
     variables = {"COUNT_ROOT": given["MountPath"], "COUNT_CONCURRENCY": given["CountConcurrency"]}
-    return _function(given, "count", 840, given.number("CountMemoryMb"), variables, **_mounted(given))
+    return _function(given, "count", 840, given.number("CountMemoryMb"), variables, **_mounted(given, "count"))
 
 
 def _purge(given: Given) -> dict[str, Fields]:
@@ -179,7 +204,7 @@ def _purge(given: Given) -> dict[str, Fields]:
     }
     optional = {"PURGE_INCLUDE": "PurgeInclude", "PURGE_EXCLUDE": "PurgeExclude", "PURGE_MAX_DELETES": "PurgeMaxDeletes"}
     variables |= {variable: given[parameter] for variable, parameter in optional.items() if given[parameter]}
-    return _function(given, "purge", 900, given.number("PurgeMemoryMb"), variables, **_mounted(given))
+    return _function(given, "purge", 900, given.number("PurgeMemoryMb"), variables, **_mounted(given, "purge"))
 
 
 def _machine(given: Given) -> dict[str, Fields]:
@@ -226,8 +251,8 @@ def _schedule(given: Given, name: str, target: dict, **fields: object) -> Fields
 
 def _monitor(given: Given) -> dict[str, Fields]:
     variables = {
-        "EFS_FILE_SYSTEM_ID": given["FileSystemId"],
-        "SUBNET_IDS": given["MonitorSubnetIds"],
+        "EFS_FILE_SYSTEM_ID": given.file_system,
+        "SUBNET_IDS": ",".join([*(given.subnets if given.makes_vpc else []), *filter(None, [given["MonitorSubnetIds"]])]),
         "COUNT_FUNCTION_NAME": f"{given.name}-count",
         "FILE_COUNT_THRESHOLD": given["FileCountThreshold"],
         "SCALING_MODE": given["MonitorMode"],
@@ -239,7 +264,9 @@ def _monitor(given: Given) -> dict[str, Fields]:
         "TARGETS_PARAMETER": f"/{given.name}/mount-targets",
         "POWERTOOLS_LOGGER_SAMPLE_RATE": "1",
     }
-    variables |= {"SECURITY_GROUP_IDS": groups} if (groups := given["MonitorSecurityGroupIds"]) else {}
+    made = given.ids["MountTargetsGroup"] if given.makes_file_system else ""
+    variables |= {"SECURITY_GROUP_IDS": groups} if (groups := given["MonitorSecurityGroupIds"] or made) else {}
+    variables |= {"PROTECTED_ZONES": f"{REGION}a,{REGION}b"} if given.makes_vpc else {}
     target = {
         "Arn": given.arn("lambda", f"function:{given.name}-monitor"),
         "RoleArn": given.role_arn("MonitorScheduleRole"),
@@ -270,7 +297,7 @@ def _dashboard(given: Given) -> dict[str, Fields]:
     if given.has_monitor:
         stale = ["monitor-count-stale"] if given.monitor_is_awaited else []
         shown["Mount targets"] = ["monitor-fails", *stale, "monitor-throttled"]
-        ours += [f"{name}-monitor", given["FileSystemId"]]
+        ours += [f"{name}-monitor", given.file_system]
     alarms = {title: [f"{name}-{alarm}" for alarm in rings] for title, rings in shown.items()}
     return {"Dashboard": {"Alarms": alarms, "Of": sorted(ours)}}
 
@@ -307,6 +334,24 @@ def outputs(given: Given) -> dict[str, str]:
             "SweepResultCommand": f'aws stepfunctions describe-execution --execution-arn "{newest}" '
             "--query '[status, error, cause, output]' --output text",
         }
+    return found | _outputs_by_condition(given)
+
+
+def _outputs_by_condition(given: Given) -> dict[str, str]:
+    name, found = given.name, {}
+    if not given.makes_bucket:
+        notifications = f"bucket-notification-configuration --bucket {given.bucket}"
+        found["SwitchEventsOnCommand"] = (
+            f"there=$(aws s3api get-{notifications} --output json) && aws s3api put-{notifications} --notification-configuration "
+            """"$(echo "$there" | jq -n '(input? // {}) + {EventBridgeConfiguration: {}}')\""""
+        )
+    if given.makes_file_system:
+        door = given.ids["PurgeAccessPoint"]
+        found["NewFileSystemId"] = given.file_system
+        found["ClientsSecurityGroupId"] = given.ids["FileSystemClients"]
+        found["MountCommand"] = f"sudo mount -t efs -o tls,iam,accesspoint={door} {given.file_system}:/ {given['MountPath']}"
+    if given.makes_vpc:
+        found["NewVpcId"] = given.ids["Vpc"]
     if given.has_monitor:
         found |= {"MonitorFunctionName": f"{name}-monitor", "MountTargetsParameter": f"/{name}/mount-targets"}
     return found

@@ -121,5 +121,5 @@ def _monitor(given: Given) -> dict[str, Fields]:
     }
     if given.monitor_is_awaited:
         count = {"Namespace": "Sluice", "MetricName": "FileCount", "Statistic": "SampleCount", "EvaluationPeriods": 3} | SILENCE
-        found["MonitorCountStaleAlarm"] = _alarm(given, "monitor-count-stale", ("FileSystemId", given["FileSystemId"]), count)
+        found["MonitorCountStaleAlarm"] = _alarm(given, "monitor-count-stale", ("FileSystemId", given.file_system), count)
     return found

@@ -12,8 +12,9 @@ def roles(given: Given) -> dict[str, Fields]:
     """By logical id."""
     traces = ["WriteTraces"] if given["Tracing"] == "Active" else []
     key = ["UseKey"] if given["KmsKeyArn"] else []
+    bucket_key = ["UseKeyOfTheBucket"] if given["ExistingBucketKeyArn"] else []
     compress = ["ReadAndRemoveSources", "WriteOutputs", "TellMissingFromForbidden", "PutAsidePermanentFailures", "TakeMessages"]
-    found = {"CompressRole": _role("lambda", {"compress": [*compress, "WriteLogs", *traces, *key]})}
+    found = {"CompressRole": _role("lambda", {"compress": [*compress, "WriteLogs", *traces, *key, *bucket_key]})}
     if given.has_files:
         machines = {"ArnLike": {"aws:SourceArn": given.arn("states", "stateMachine:*")}}
         sweep = ["Invoke", "StartRanges", "WatchAndStopRanges", "DeliverLogs"]
@@ -24,13 +25,13 @@ def roles(given: Given) -> dict[str, Fields]:
             "PurgeScheduleRole": _role("scheduler", {"start-purge": ["Start", "PutAsideWhatFails", *key]}, _this_account()),
         }
     if given.has_monitor:
-        found |= _monitor(given, traces, key)
+        found |= _monitor(given, traces, key, bucket_key)
     return found
 
 
-def _monitor(given: Given, traces: list[str], key: list[str]) -> dict[str, Fields]:
+def _monitor(given: Given, traces: list[str], key: list[str], bucket_key: list[str]) -> dict[str, Fields]:
     sees = ["SeeAndCreateMountTargets", "MakeTheirInterfaces", "See", "WriteMetrics", "Count", "Documents", "Leases"]
-    policies = {"monitor": [*sees, "TellMissingFromForbidden", "WriteLogs", *traces, *key]}
+    policies = {"monitor": [*sees, "TellMissingFromForbidden", "WriteLogs", *traces, *key, *bucket_key]}
     removes = given["MonitorScaleIn"] == "true"
     policies |= {"remove-mount-targets": ["RemoveMountTargets", "RemoveTheirInterfaces"]} if removes else {}
     schedule = {"invoke-monitor": ["Invoke", "PutAsideWhatFails", *key]}

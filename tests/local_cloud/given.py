@@ -8,6 +8,8 @@ ACCOUNT = "000000000000"
 
 # The template's own, as the README promises them; here a second time, so that a change of one is a change of both.
 DEFAULTS = {
+    "ExistingBucketName": "",
+    "ExistingBucketKeyArn": "",
     "SourcePrefix": "incoming/",
     "OutputPrefix": "processed/",
     "CompressionFormat": "zip",
@@ -23,9 +25,15 @@ DEFAULTS = {
     "CompressReservedConcurrency": "0",
     "BatchConcurrency": "10",
     "FileSystemAccessPointArn": "",
+    "NewFileSystem": "false",
+    "VpcId": "",
     "EfsSubnetIds": "",
     "EfsSecurityGroupIds": "",
     "MountPath": "/mnt/data",
+    "EfsThroughputMode": "elastic",
+    "EfsBackup": "ENABLED",
+    "EfsToIaDays": "30",
+    "EfsBackOnAccess": "true",
     "PurgeDryRun": "true",
     "PurgeMaxAgeDays": "30",
     "PurgeMinAgeDays": "1",
@@ -48,6 +56,7 @@ DEFAULTS = {
     "PurgeReservedConcurrency": "0",
     "CountReservedConcurrency": "0",
     "FileSystemId": "",
+    "MonitorNewFileSystem": "false",
     "MonitorSubnetIds": "",
     "MonitorSecurityGroupIds": "",
     "MonitorMode": "recommend",
@@ -82,12 +91,24 @@ class Given:
         return int(self[parameter])
 
     @property
+    def makes_bucket(self) -> bool:
+        return not self["ExistingBucketName"]
+
+    @property
+    def makes_file_system(self) -> bool:
+        return self["NewFileSystem"] == "true"
+
+    @property
+    def makes_vpc(self) -> bool:
+        return self.makes_file_system and not self["VpcId"]
+
+    @property
     def has_files(self) -> bool:
-        return bool(self["FileSystemAccessPointArn"])
+        return self.makes_file_system or bool(self["FileSystemAccessPointArn"])
 
     @property
     def has_monitor(self) -> bool:
-        return self.has_files and bool(self["FileSystemId"])
+        return self.has_files and (bool(self["FileSystemId"]) or self["MonitorNewFileSystem"] == "true")
 
     @property
     def purge_is_awaited(self) -> bool:
@@ -99,7 +120,26 @@ class Given:
 
     @property
     def bucket(self) -> str:
-        return f"{self.name}-{ACCOUNT}-{REGION}"
+        return self["ExistingBucketName"] or f"{self.name}-{ACCOUNT}-{REGION}"
+
+    @property
+    def file_system(self) -> str:
+        return self.ids["FileSystem"] if self.makes_file_system else self["FileSystemId"]
+
+    @property
+    def subnets(self) -> list[str]:
+        """Those of count and purge, and of the mount targets that are made."""
+        if self.makes_vpc:
+            return [self.ids["FirstSubnet"], self.ids["SecondSubnet"]]
+        given = self["EfsSubnetIds"].split(",")
+        return given[:2] if self.makes_file_system else given
+
+    def access_point(self, service: str) -> str:
+        """The ARN of the one that the function mounts."""
+        if not self.makes_file_system:
+            return self["FileSystemAccessPointArn"]
+        made = self.ids[f"{service.capitalize()}AccessPoint"]
+        return self.arn("elasticfilesystem", f"access-point/{made}")
 
     def arn(self, service: str, resource: str) -> str:
         return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{resource}"

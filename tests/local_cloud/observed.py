@@ -6,14 +6,15 @@ from collections.abc import Callable
 
 from botocore.exceptions import ClientError
 
+import observed_files
 from cloud import Cloud
 from deployment import client
 
 # What no deployment decides, or what differs from one look to the next.
 PASSING = re.compile(
-    r"(ApproximateNumberOf\w+|CreatedTimestamp|CreationDate|creationDate|creationTime|LastModified\w*|LastModificationDate|"
+    r"(ApproximateNumberOf\w+|CreatedTimestamp|CreationDate|creationDate|creationTime|CreationTime|LastModified\w*|LastModificationDate|"
     r"LastProcessingResult|LastUpdateStatus\w*|ResponseMetadata|RevisionId|revisionId|State(Reason\w*|Value|UpdatedTimestamp)|"
-    r"AlarmConfigurationUpdatedTimestamp|storedBytes|updateDate)"
+    r"AlarmConfigurationUpdatedTimestamp|SizeInBytes|storedBytes|Tags|updateDate)"
 )
 ARN = re.compile(r"arn:aws:[^\s\"']+")
 GONE = re.compile(r"NotFound|NoSuch|NotExist|NonExistent")
@@ -179,6 +180,15 @@ def _schedule(of: Callable, name: str) -> Fields:
     return described | {"Target": described["Target"] | {"Input": json.loads(described["Target"]["Input"])}}
 
 
+def _rule(of: Callable, name: str) -> Fields:
+    events = of("events")
+    rule = events.describe_rule(Name=name)
+    return rule | {
+        "EventPattern": json.loads(rule["EventPattern"]),
+        "Targets": events.list_targets_by_rule(Rule=name)["Targets"],
+    }
+
+
 def _part(_of: Callable, _name: str) -> Fields:
     """Seen as a part of something else."""
     return {}
@@ -187,6 +197,8 @@ def _part(_of: Callable, _name: str) -> Fields:
 READERS: dict[str, Callable[[Callable, str], Fields]] = {
     "CloudWatch::Alarm": _alarm,
     "CloudWatch::Dashboard": _dashboard,
+    "EC2::SubnetRouteTableAssociation": _part,
+    "Events::Rule": _rule,
     "IAM::Role": _role,
     "IAM::RolePolicy": _part,
     "Lambda::EventInvokeConfig": _invoke_config,
@@ -199,11 +211,16 @@ READERS: dict[str, Callable[[Callable, str], Fields]] = {
     "SQS::QueuePolicy": _part,
     "Scheduler::Schedule": _schedule,
     "StepFunctions::StateMachine": _machine,
+    **observed_files.READERS,
 }
 
 OWN_ARN = {
     "CloudWatch::Alarm": "AlarmArn",
     "CloudWatch::Dashboard": "Arn",
+    "EC2::Subnet": "SubnetArn",
+    "EFS::AccessPoint": "AccessPointArn",
+    "EFS::FileSystem": "FileSystemArn",
+    "Events::Rule": "Arn",
     "IAM::Role": "Arn",
     "Lambda::EventSourceMapping": "EventSourceMappingArn",
     "Lambda::Function": "FunctionArn",
