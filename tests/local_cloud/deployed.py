@@ -81,7 +81,7 @@ class DeployedTest:
                     compared -= 1
                     wrong += self.look_at_loss((stack.types[name], field), loss, value, seen)
                 elif seen != value:
-                    wrong += [f"{name}.{field}: {seen!r}, not {value!r}"]
+                    wrong += _unequal(value, seen, f"{name}.{field}")
         self.claims.add(f"{label} {compared} values of them are right", not wrong, wrong)
 
     def look_at_loss(self, place: tuple[str, str], loss: Loss, wanted: object, seen: object) -> list[str]:
@@ -130,9 +130,10 @@ class DeployedTest:
         left = {name for name in stack.ids if stack.is_there(name)}
         kept = {name for name in KEPT if name in stack.ids}
         self.claims.add(f"{variant.label}, deleted: {', '.join(sorted(kept))} are still there, and nothing besides", left == kept, left ^ kept)
-        found = s3.get_object(Bucket=bucket, Key="kept")["Body"].read(), sqs.receive_message(QueueUrl=dlq).get("Messages")
-        inside = (found[0], [message["Body"] for message in found[1] or []]) == (b"kept", ["kept"])
-        self.claims.add(f"{variant.label}, deleted: so is what was in bucket and queue", inside, found)
+        if left >= kept:
+            found = [message["Body"] for message in sqs.receive_message(QueueUrl=dlq).get("Messages", [])]
+            found.append(s3.get_object(Bucket=bucket, Key="kept")["Body"].read().decode())
+            self.claims.add(f"{variant.label}, deleted: so is what was in bucket and queue", found == ["kept", "kept"], found)
 
     def client(self, service: str):
         return client(self.cloud, service)
@@ -150,9 +151,14 @@ class DeployedTest:
             print(f"  {kind}: refused, so {parameter} is not deployed")
 
 
-def _unequal(wanted: dict[str, str], seen: dict[str, str]) -> list[str]:
-    names = [name for name in wanted.keys() | seen.keys() if wanted.get(name) != seen.get(name)]
-    return [f"{name}: {seen.get(name)!r}, not {wanted.get(name)!r}" for name in names]
+def _unequal(wanted: object, seen: object, where: str = "") -> list[str]:
+    """The places in which the two differ."""
+    if isinstance(wanted, dict) and isinstance(seen, dict):
+        names = sorted(wanted.keys() | seen.keys())
+        return [line for name in names for line in _unequal(wanted.get(name), seen.get(name), f"{where}.{name}".lstrip("."))]
+    if isinstance(wanted, list) and isinstance(seen, list) and len(wanted) == len(seen):
+        return [line for place, pair in enumerate(zip(wanted, seen, strict=True)) for line in _unequal(*pair, f"{where}[{place}]")]
+    return [] if wanted == seen else [f"{where}: {seen!r}, not {wanted!r}"]
 
 
 def _changes(before: dict[str, Fields], after: dict[str, Fields]) -> set[tuple[str, str]]:
