@@ -68,7 +68,8 @@ check: $(SETUP) ## format, clippy, state machines, template lint (source and tra
 	mkdir -p .local-cloud
 	$(PYTHON_CLOUD) tests/local_cloud/transform.py template.yaml > .local-cloud/transformed.json
 	cfn-lint .local-cloud/transformed.json
-	.venv/policies/bin/checkov --file .local-cloud/transformed.json --framework cloudformation --skip-download --compact --quiet
+	sed '/^    "NewFileSystem"/,/}/s/"Default": "false"/"Default": "true"/' .local-cloud/transformed.json > .local-cloud/new-file-system.json
+	.venv/policies/bin/checkov --file .local-cloud/transformed.json .local-cloud/new-file-system.json --framework cloudformation --skip-download --compact --quiet
 	$(PYTHON_CLOUD) -m unittest discover --start-directory tests/local_cloud
 	$(PYTHON_CLOUD) -m unittest discover --start-directory tests/template
 	$(PYTHON_CLOUD) tests/template .local-cloud/transformed.json
@@ -76,14 +77,14 @@ check: $(SETUP) ## format, clippy, state machines, template lint (source and tra
 	else echo "cargo-deny is not installed: CI checks bans, licences, sources and advisories"; fi
 
 test: export AWS_DEFAULT_REGION := us-east-1
-test: $(SETUP) ## all tests: Rust, least privilege, the bill, then the deployed chain (the same program as 'make demo')
+test: $(SETUP) ## all tests: Rust, least privilege, the bill, then the deployed chain (as 'make demo') and the deployed template
 	cargo build --locked --workspace --bins
 	rm -rf .local-cloud/operations
 	OPERATIONS_SEEN=$(CURDIR)/.local-cloud/operations cargo test --locked --workspace --all-features
 	$(PYTHON_CLOUD) tests/local_cloud/transform.py template.yaml > .local-cloud/transformed.json
 	$(PYTHON_CLOUD) tests/template/privileges.py .local-cloud/transformed.json .local-cloud/operations
 	$(PYTHON_CLOUD) -m unittest discover -s bench/cost
-	$(PYTHON_CLOUD) tests/local_cloud demo
+	$(PYTHON_CLOUD) tests/local_cloud demo deployed
 
 bench: $(SETUP) ## compare with a Python function of the same behaviour: table, CSV, chart
 	cargo build --locked --release -p compress

@@ -44,6 +44,7 @@ def compress_options(parser: argparse.ArgumentParser, default: Load) -> None:
     add("--batch", type=number(1, 10, int), default=default.batch, help="messages per invocation, as they really come")
     add("--upload", choices=["auto", "multipart"], default=default.upload, help="auto: one PUT up to 8 MiB of output, what compress does")
     add("--source", choices=["delete", "keep"], default=default.source)
+    add("--events", choices=["notification", "eventbridge"], default=default.events, help="eventbridge: of a bucket that is there already")
     add("--version-days", type=number(0), default=default.version_days, help="lifecycle rule for versions of removed sources; 0: no versions")
     add("--source-days", type=number(0), default=default.source_days, help="how long kept sources stay")
     add("--output-days", type=number(0), default=default.output_days, help="how long outputs stay; 0: their storage is not counted")

@@ -15,6 +15,7 @@ from prices import Prices
 CHOICES: tuple[tuple[str, str, tuple[object, ...]], ...] = (
     ("upload", "upload (auto: one PUT up to 8 MiB)", ("auto", "multipart")),
     ("batch", "messages per invocation", (10, 1)),
+    ("events", "events (eventbridge: existing bucket)", ("notification", "eventbridge")),
     ("format", "format", ("zip", "zstd")),
     ("architecture", "architecture", ("arm64", "x86_64")),
     ("sample_rate", "share of invocations logged in full", (0.01, 1.0)),

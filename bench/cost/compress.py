@@ -46,6 +46,11 @@ def request_rows(load: Load, measured: Measured, prices: Prices) -> list[Row]:
         Row("compress", "SQS", "send one by one; receive, delete by batch", sqs, "requests", prices.cost("sqs_request", sqs)),
         Row("compress", "SQS", "polls of an empty queue, at most", IDLE_POLLS, "requests", polls_usd, fixed=True),
     ]
+    if load.events == "eventbridge":
+        # Every event of the bucket is billed, not only those that a rule takes: source and output made, source removed.
+        events = 2 * files + deletes
+        usd = prices.cost("eventbridge_opt_in_event", events)
+        rows.append(Row("compress", "EventBridge", "all events of the bucket", events, "events", usd))
     if lists:
         rows.append(Row("compress", "S3", "LIST, 1,000 keys each", lists, "requests", prices.cost("s3_put", lists)))
     return rows

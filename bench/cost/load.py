@@ -28,6 +28,7 @@ class Load:
     batch: int = 10
     upload: str = "auto"
     source: str = "delete"
+    events: str = "notification"
     version_days: float = 1  # after which a lifecycle rule removes what was deleted or overwritten
     source_days: float = 30  # that a kept source stays
     output_days: float = 0  # that an output stays; 0 = its storage is not counted

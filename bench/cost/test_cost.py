@@ -132,6 +132,10 @@ class ByHand(unittest.TestCase):
         self.assertAlmostEqual(found["keys", "50,000,000"], 0.25)
         self.assertAlmostEqual(found["X-Ray", "all"], 360, delta=0.1)
 
+    def test_events_of_an_existing_bucket(self) -> None:
+        self.assertAlmostEqual(usd(Load(events="eventbridge")) - usd(Load()), 2160)
+        self.assertAlmostEqual(of(Load(events="eventbridge", source="keep"), "EventBridge", "all").usd, 1440)
+
     def test_ticks_of_monitor(self) -> None:
         self.assertAlmostEqual(of(Load(), "CloudWatch", "PutMetricData").usd, 0.0864)
         self.assertAlmostEqual(of(Load(), "CloudWatch", "GetMetricData").usd, 0.3456)

@@ -11,6 +11,7 @@ from given import ACCOUNT, Given
 from observed import Fields
 
 DAYS_14 = str(14 * 86_400)
+PRIVATE = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
 MALLOC = {"MALLOC_TRIM_THRESHOLD_": "16777216", "MALLOC_MMAP_THRESHOLD_": "4194304"}
 
 
@@ -57,7 +58,7 @@ def _bucket(given: Given) -> dict[str, Fields]:
         "Encryption": [{"ApplyServerSideEncryptionByDefault": default, "BucketKeyEnabled": bool(key)}],
         "Versioning": "Enabled",
         "Ownership": [{"ObjectOwnership": "BucketOwnerEnforced"}],
-        "PublicAccessBlock": dict.fromkeys(("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True),
+        "PublicAccessBlock": dict.fromkeys(PRIVATE, True),
         "Lifecycle": rules,
         "Policy": {"Version": "2012-10-17", "Statement": [_no_plain_http("s3:*", arn, f"{arn}/*")]},
     }
@@ -81,7 +82,7 @@ def _rule(given: Given) -> dict[str, Fields]:
     return {"CompressRule": rule | {"Targets": [target]}}
 
 
-def _may_send(given: Given, sid: str, service: str, source: str, queue: str) -> dict:
+def _may_send(sid: str, service: str, source: str, queue: str) -> dict:
     return {
         "Sid": sid,
         "Effect": "Allow",
@@ -92,7 +93,9 @@ def _may_send(given: Given, sid: str, service: str, source: str, queue: str) -> 
     }
 
 
-def _function(given: Given, service: str, timeout: int, memory: int, variables: dict[str, str], **fields: object) -> dict[str, Fields]:
+def _function(
+    given: Given, service: str, timeout: int, memory: int, variables: dict[str, str], **fields: object
+) -> dict[str, Fields]:
     """The function and its log group."""
     logical = service.capitalize()
     group = f"/aws/lambda/{given.name}-{service}"
@@ -146,10 +149,10 @@ def _compress(given: Given) -> dict[str, Fields]:
         "DLQ_URL": given.ids["CompressDlq"],
     }
     rule = given.arn("events", f"rule/{given.name}-compress")
-    sends = _may_send(given, "RuleSendsEvents", "events", rule, queue)
-    puts_aside = [_may_send(given, "RulePutsAsideWhatFails", "events", rule, dlq)]
+    sends = _may_send("RuleSendsEvents", "events", rule, queue)
+    puts_aside = [_may_send("RulePutsAsideWhatFails", "events", rule, dlq)]
     if given.makes_bucket:
-        sends, puts_aside = _may_send(given, "BucketSendsEvents", "s3", f"arn:aws:s3:::{given.bucket}", queue), []
+        sends, puts_aside = _may_send("BucketSendsEvents", "s3", f"arn:aws:s3:::{given.bucket}", queue), []
     bound = given.number("CompressMaxConcurrency")
     mapping = {
         "EventSourceArn": queue,
@@ -288,7 +291,8 @@ def _monitor(given: Given) -> dict[str, Fields]:
 def _dashboard(given: Given) -> dict[str, Fields]:
     name = given.name
     ours = ["compress", f"{name}-compress", f"{name}-compress-dlq"]
-    shown = {"Is anything wrong? Compress": ["compress-dlq-not-empty", "compress-behind", "compress-errors", "compress-throttled", "compress-slow"]}
+    shown = {"Is anything wrong? Compress": ["compress-dlq-not-empty", "compress-behind", "compress-errors"]}
+    shown["Is anything wrong? Compress"] += ["compress-throttled", "compress-slow"]
     if given.has_files:
         missing = ["purge-sweep-missing"] if given.purge_is_awaited else []
         shown["Count and purge"] = ["purge-sweep-failed", "purge-sweep-timed-out", *missing, "purge-incomplete", "purge-errors"]
@@ -306,7 +310,8 @@ def outputs(given: Given) -> dict[str, str]:
     """All of them, by value: the names in them are those of resources that were looked at."""
     name, bucket, dlq = given.name, given.bucket, given.ids["CompressDlq"]
     machine = given.arn("states", f"stateMachine:{name}-purge")
-    newest = f"$(aws stepfunctions list-executions --state-machine-arn {machine} --max-results 1 --query 'executions[0].executionArn' --output text)"
+    executions = f"aws stepfunctions list-executions --state-machine-arn {machine} --max-results 1"
+    newest = f"$({executions} --query 'executions[0].executionArn' --output text)"
     console = "https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1"
     found = {
         "DashboardUrl": f"{console}#dashboards/dashboard/{name}",

@@ -31,7 +31,8 @@ def _file_system(given: Given) -> dict[str, Fields]:
         "PosixUser": {"Uid": 1000, "Gid": 1000},
         "RootDirectory": {"Path": "/data", "CreationInfo": {"OwnerUid": 1000, "OwnerGid": 1000, "Permissions": "0750"}},
     }
-    target = {"FileSystemId": given.file_system, "SecurityGroups": [given.ids["MountTargetsGroup"]], "LifeCycleState": "available"}
+    groups = [given.ids["MountTargetsGroup"]]
+    target = {"FileSystemId": given.file_system, "SecurityGroups": groups, "LifeCycleState": "available"}
     first, second = given.subnets
     return {
         "FileSystem": file_system | ({"KmsKeyId": given["KmsKeyArn"]} if given["KmsKeyArn"] else {}),

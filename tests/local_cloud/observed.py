@@ -13,8 +13,8 @@ from deployment import client
 # What no deployment decides, or what differs from one look to the next.
 PASSING = re.compile(
     r"(ApproximateNumberOf\w+|CreatedTimestamp|CreationDate|creationDate|creationTime|CreationTime|LastModified\w*|LastModificationDate|"
-    r"LastProcessingResult|LastUpdateStatus\w*|ResponseMetadata|RevisionId|revisionId|State(Reason\w*|Value|UpdatedTimestamp)|"
-    r"AlarmConfigurationUpdatedTimestamp|SizeInBytes|storedBytes|Tags|updateDate)"
+    r"LastProcessingResult|LastUpdateStatus\w*|ResponseMetadata|RevisionId|revisionId|"
+    r"State(Reason\w*|Value|UpdatedTimestamp)|AlarmConfigurationUpdatedTimestamp|SizeInBytes|storedBytes|Tags|updateDate)"
 )
 ARN = re.compile(r"arn:aws:[^\s\"']+")
 GONE = re.compile(r"NotFound|NoSuch|NotExist|NonExistent")

@@ -47,8 +47,8 @@ def _bucket_and_vpc(cloud: Cloud) -> dict[str, str]:
         for number, zone in enumerate("abc")
     ]
     # MiniStack 1.5.33 stops polling a queue whose mapping has a bound, see losses.py.
-    bound = {"CompressMaxConcurrency": "0"}
-    return {"ExistingBucketName": "there-already", "NewFileSystem": "true", "VpcId": vpc, "EfsSubnetIds": ",".join(subnets)} | bound
+    bucket = {"ExistingBucketName": "there-already", "CompressMaxConcurrency": "0"}
+    return bucket | {"NewFileSystem": "true", "VpcId": vpc, "EfsSubnetIds": ",".join(subnets)}
 
 
 VARIANTS = (

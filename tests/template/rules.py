@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 
 import access
+import combinations
 import network
 import running
 import storage
@@ -11,7 +12,7 @@ from mistake import Mistake
 from stack import TEMPLATE, Stack
 
 Rule = Callable[[Stack], Iterable[Violation]]
-RULES: list[Rule] = access.RULES + storage.RULES + network.RULES + running.RULES
+RULES: list[Rule] = access.RULES + storage.RULES + network.RULES + running.RULES + combinations.RULES
 
 # What breaks a rule on purpose: the rule, the resource, and why.
 EXCEPTIONS: dict[tuple[str, str], str] = {}

@@ -78,9 +78,25 @@ class Stack:
                 return all(self.holds(one, given) for one in all_of)
             case [("Fn::Or", any_of)]:
                 return any(self.holds(one, given) for one in any_of)
+            case [("Fn::Contains", [texts, one])]:
+                return str(self.value(one, given)) in [str(text) for text in texts]
             case [("Fn::Equals", [left, right])]:
                 return str(self.value(left, given)) == str(self.value(right, given))
         raise ValueError(f"not a condition: {condition}")
+
+    def made(self, given: dict[str, Any] | None = None, part: str = "Resources") -> dict[str, dict]:
+        """The resources, or outputs, that there are with these parameters."""
+        every = self.template[part].items()
+        return {name: it for name, it in every if "Condition" not in it or self.holds({"Condition": it["Condition"]}, given)}
+
+    def refusals(self, given: dict[str, Any]) -> list[str]:
+        """What the template's own rules say against these parameters."""
+        found = []
+        for rule in self.template.get("Rules", {}).values():
+            if "RuleCondition" not in rule or self.holds(rule["RuleCondition"], given):
+                broken = [it for it in rule["Assertions"] if not self.holds(it["Assert"], given)]
+                found += [it["AssertDescription"] for it in broken]
+        return found
 
     def choices(self, node: Any) -> list[dict[str, Any]]:
         """Parameters that matter for `node`, with each value that may be given: what is allowed, or default and bounds."""

@@ -59,6 +59,19 @@ SENDER_OF_RULE = (R, "CompressQueuePolicy", P, "PolicyDocument", "Statement", 0,
 SENDER = (*SENDER_OF_RULE[:-1], 2)
 SENDER_TO_DLQ = (R, "CompressDlqPolicy", P, "PolicyDocument", "Statement", 0, "Fn::If", 1)
 ROOT_ACCESS = "elasticfilesystem:ClientRootAccess"
+ASSERTED = (
+    "BucketIsItsOwners",
+    "DeflateLevel",
+    "FileSystemIsOne",
+    "FileSystemIsReachable",
+    "GivenVpcHasSubnets",
+    "KeyHasItsBucket",
+    "LeasesStayAlone",
+    "MonitorHasItsFileSystem",
+    "MonitorHasItsSubnets",
+    "NewVpcHasItsSubnets",
+    "PrefixesDiffer",
+)
 TRUST = ("AssumeRolePolicyDocument", "Statement", 0, "Condition")
 
 # By rule: how the template is broken, and the resource that must be named.
@@ -162,6 +175,11 @@ BROKEN: list[tuple[str, Change, str]] = [
     ("lost_starts_are_kept", take(R, "CompressRule", P, "Targets", 0, "DeadLetterConfig"), "CompressRule"),
     ("alarms_are_explicit", take(R, "CompressDlqAlarm", P, "TreatMissingData"), "CompressDlqAlarm"),
     ("alarms_are_explicit", take(R, "PurgeSweepAlarm", P, "AlarmActions"), "PurgeSweepAlarm"),
+    ("what_is_made_leads_to_what_is_made", put("MakesFileSystem", R, "FirstSubnet", "Condition"), "FirstSubnet"),
+    ("what_is_made_leads_to_what_is_made", put({"Ref": "Bucket"}, "Outputs", "BucketName", "Value"), "BucketName"),
+    ("what_is_made_leads_to_what_is_made", put({"Ref": "Vpc"}, R, "FunctionsGroup", P, "VpcId"), "FunctionsGroup"),
+    ("what_is_made_leads_to_what_is_made", take("Rules", "MonitorHasItsFileSystem", "RuleCondition"), "Rules"),
+    *[("contradictions_are_refused", take("Rules", name), "Rules") for name in ASSERTED],
     ("parameters_are_presented", put({"Type": "String"}, "Parameters", "New"), "New"),
     ("parameters_are_presented", take("Parameters", "MountPath", "ConstraintDescription"), "MountPath"),
     ("parameters_are_presented", take("Parameters", "PurgeWorkers"), "PurgeWorkers"),  # left in the form
