@@ -178,4 +178,5 @@ def _changes(before: dict[str, Fields], after: dict[str, Fields]) -> set[tuple[s
 def _outside(given: Given) -> set[str]:
     """ARNs of what was there before the stack."""
     file_system = given.arn("elasticfilesystem", f"file-system/{given['FileSystemId']}")
-    return {file_system, f"arn:aws:s3:::{given['ExistingBucketName']}"} | {value for value in given.parameters.values() if value.startswith("arn:")}
+    bucket = f"arn:aws:s3:::{given['ExistingBucketName']}"
+    return {file_system, bucket, *(value for value in given.parameters.values() if value.startswith("arn:"))}

@@ -291,7 +291,8 @@ def _monitor(given: Given) -> dict[str, Fields]:
 def _dashboard(given: Given) -> dict[str, Fields]:
     name = given.name
     ours = ["compress", f"{name}-compress", f"{name}-compress-dlq"]
-    shown = {"Is anything wrong? Compress": ["compress-dlq-not-empty", "compress-behind", "compress-errors"]}
+    lost = [] if given.makes_bucket else ["compress-events-lost"]
+    shown = {"Is anything wrong? Compress": ["compress-dlq-not-empty", *lost, "compress-behind", "compress-errors"]}
     shown["Is anything wrong? Compress"] += ["compress-throttled", "compress-slow"]
     if given.has_files:
         missing = ["purge-sweep-missing"] if given.purge_is_awaited else []

@@ -81,13 +81,18 @@ def _compress(given: Given) -> dict[str, Fields]:
         "Period": 300,
         "Threshold": given.number("QueueAgeAlarmSeconds"),
     }
-    return {
+    found = {
         "CompressDlqAlarm": _alarm(given, "compress-dlq-not-empty", _queue(given, "CompressDlq"), LEFT_OVER),
         "CompressErrorsAlarm": _alarm(given, "compress-errors", of, ERRORS),
         "CompressThrottlesAlarm": _alarm(given, "compress-throttled", of, THROTTLES),
         "CompressDurationAlarm": _alarm(given, "compress-slow", of, slow),
         "CompressQueueAgeAlarm": _alarm(given, "compress-behind", _queue(given, "CompressQueue"), behind),
     }
+    if not given.makes_bucket:
+        lost = ONE_OF_SUM | {"Namespace": "AWS/Events", "MetricName": "InvocationsFailedToBeSentToDlq"}
+        rule = ("RuleName", f"{given.name}-compress")
+        found["CompressEventsLostAlarm"] = _alarm(given, "compress-events-lost", rule, lost)
+    return found
 
 
 def _files(given: Given) -> dict[str, Fields]:

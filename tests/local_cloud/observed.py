@@ -12,7 +12,7 @@ from deployment import client
 
 # What no deployment decides, or what differs from one look to the next.
 PASSING = re.compile(
-    r"(ApproximateNumberOf\w+|CreatedTimestamp|CreationDate|creationDate|creationTime|CreationTime|LastModified\w*|LastModificationDate|"
+    r"(ApproximateNumberOf\w+|CreatedTimestamp|[Cc]reation(Date|Time)|LastModified\w*|LastModificationDate|"
     r"LastProcessingResult|LastUpdateStatus\w*|ResponseMetadata|RevisionId|revisionId|"
     r"State(Reason\w*|Value|UpdatedTimestamp)|AlarmConfigurationUpdatedTimestamp|SizeInBytes|storedBytes|Tags|updateDate)"
 )
