@@ -1,5 +1,6 @@
 """What a deployed stack is, asked of the services themselves: the template is not looked at."""
 
+import functools
 import json
 import re
 from collections.abc import Callable
@@ -26,8 +27,8 @@ class Stack:
     """One look at the stack `name`: its resources by logical id, each with what its service says of it."""
 
     def __init__(self, cloud: Cloud, name: str):
-        self.cloud = cloud
         self.name = name
+        self.client = functools.cache(functools.partial(client, cloud))  # making one takes longer than asking it
         formation = self.client("cloudformation")
         described = formation.describe_stacks(StackName=name)["Stacks"][0]
         self.parameters = {p["ParameterKey"]: p["ParameterValue"] for p in described["Parameters"]}
@@ -37,9 +38,6 @@ class Stack:
         self.types = {r["LogicalResourceId"]: r["ResourceType"].removeprefix("AWS::") for r in found}
         self.ids = {r["LogicalResourceId"]: r["PhysicalResourceId"] for r in found}
         self.fields = {name: self._look(name) for name in self.types}
-
-    def client(self, service: str):
-        return client(self.cloud, service)
 
     def _look(self, name: str) -> Fields:
         """A resource that is not there raises: the stack says it is. Of one without a reader `what_is` knows nothing."""
