@@ -49,7 +49,7 @@ def _bucket(given: Given) -> dict[str, Fields]:
     arn, key, queue = f"arn:aws:s3:::{given.bucket}", given["KmsKeyArn"], given.queue_arn("CompressQueue")
     default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key} if key else {"SSEAlgorithm": "AES256"}
     expires = ["expire-sources"] if given["UnprocessedExpirationDays"] != "0" else []
-    rules = ["abort-incomplete-multipart-uploads", "forget-old-versions", *expires, "forget-leases"]
+    rules = ["abort-incomplete-multipart-uploads", "forget-old-sources", "forget-old-results", *expires, "forget-leases"]
     prefix = {"Key": {"FilterRules": [{"Name": "prefix", "Value": given["SourcePrefix"]}]}}
     bucket = {
         "Arn": arn,
@@ -144,7 +144,7 @@ def _compress(given: Given) -> dict[str, Fields]:
         "OUTPUT_PREFIX": given["OutputPrefix"],
         "COMPRESSION_FORMAT": given["CompressionFormat"],
         "MAX_OBJECT_BYTES": given["MaxObjectBytes"],
-        "SOURCE_DISPOSITION": given["SourceDisposition"],
+        "SOURCE_DISPOSITION": "keep" if given.keeps_sources else "delete",
         "BATCH_CONCURRENCY": given["BatchConcurrency"],
         "DLQ_URL": given.ids["CompressDlq"],
     }
@@ -269,7 +269,8 @@ def _monitor(given: Given) -> dict[str, Fields]:
     }
     made = given.ids["MountTargetsGroup"] if given.makes_file_system else ""
     variables |= {"SECURITY_GROUP_IDS": groups} if (groups := given["MonitorSecurityGroupIds"] or made) else {}
-    variables |= {"PROTECTED_ZONES": f"{REGION}a,{REGION}b"} if given.makes_vpc else {}
+    zones = [*([f"{REGION}a", f"{REGION}b"] if given.makes_vpc else []), *filter(None, [given["MonitorProtectedZones"]])]
+    variables |= {"PROTECTED_ZONES": ",".join(zones)} if zones else {}
     target = {
         "Arn": given.arn("lambda", f"function:{given.name}-monitor"),
         "RoleArn": given.role_arn("MonitorScheduleRole"),
@@ -292,8 +293,8 @@ def _dashboard(given: Given) -> dict[str, Fields]:
     name = given.name
     ours = ["compress", f"{name}-compress", f"{name}-compress-dlq"]
     lost = [] if given.makes_bucket else ["compress-events-lost"]
-    shown = {"Is anything wrong? Compress": ["compress-dlq-not-empty", *lost, "compress-behind", "compress-errors"]}
-    shown["Is anything wrong? Compress"] += ["compress-throttled", "compress-slow"]
+    shown = {"Is anything wrong? Compress": ["compress-dlq-not-empty", "compress-dlq-expiring", *lost, "compress-behind"]}
+    shown["Is anything wrong? Compress"] += ["compress-failing", "compress-errors", "compress-throttled", "compress-slow"]
     if given.has_files:
         missing = ["purge-sweep-missing"] if given.purge_is_awaited else []
         shown["Count and purge"] = ["purge-sweep-failed", "purge-sweep-timed-out", *missing, "purge-incomplete", "purge-errors"]
@@ -301,7 +302,8 @@ def _dashboard(given: Given) -> dict[str, Fields]:
         ours += ["purge", f"{name}-count", f"{name}-purge", given.arn("states", f"stateMachine:{name}-purge")]
     if given.has_monitor:
         stale = ["monitor-count-stale"] if given.monitor_is_awaited else []
-        shown["Mount targets"] = ["monitor-fails", *stale, "monitor-throttled"]
+        skipped = ["monitor-skipped"] if given.monitor_applies else []
+        shown["Mount targets"] = ["monitor-fails", *stale, *skipped, "monitor-throttled"]
         ours += [f"{name}-monitor", given.file_system]
     alarms = {title: [f"{name}-{alarm}" for alarm in rings] for title, rings in shown.items()}
     return {"Dashboard": {"Alarms": alarms, "Of": sorted(ours)}}
@@ -352,7 +354,7 @@ def _outputs_by_condition(given: Given) -> dict[str, str]:
             """"$(echo "$there" | jq -n '(input? // {}) + {EventBridgeConfiguration: {}}')\""""
         )
     if given.makes_file_system:
-        door = given.ids["PurgeAccessPoint"]
+        door = given.ids["ClientsAccessPoint"]
         found["NewFileSystemId"] = given.file_system
         found["ClientsSecurityGroupId"] = given.ids["FileSystemClients"]
         found["MountCommand"] = f"sudo mount -t efs -o tls,iam,accesspoint={door} {given.file_system}:/ {given['MountPath']}"

@@ -50,6 +50,7 @@ def _alarm(given: Given, name: str, dimension: tuple[str, str], *parts: Fields) 
         "TreatMissingData": "notBreaching",
         "ActionsEnabled": True,
         "AlarmActions": [given["AlarmTopicArn"]] if given["AlarmTopicArn"] else [],
+        "OKActions": [given["AlarmTopicArn"]] if given["AlarmTopicArn"] else [],
     }
     for part in parts:
         alarm |= part
@@ -74,15 +75,18 @@ def _compress(given: Given) -> dict[str, Fields]:
         "EvaluationPeriods": 3,
         "DatapointsToAlarm": 2,
         "Threshold": given.number("CompressTimeoutSeconds") * 1000 * 80 // 100,
-        "EvaluateLowSampleCountPercentile": "ignore",
     }
     behind = LEFT_OVER | {
         "MetricName": "ApproximateAgeOfOldestMessage",
         "Period": 300,
         "Threshold": given.number("QueueAgeAlarmSeconds"),
     }
+    expiring = behind | {"Threshold": 10 * 86_400}
+    failing = ONE_OF_SUM | {"Namespace": "Sluice", "MetricName": "Failed", "Period": 3600, "EvaluationPeriods": 6, "DatapointsToAlarm": 3}
     found = {
         "CompressDlqAlarm": _alarm(given, "compress-dlq-not-empty", _queue(given, "CompressDlq"), LEFT_OVER),
+        "CompressDlqAgeAlarm": _alarm(given, "compress-dlq-expiring", _queue(given, "CompressDlq"), expiring),
+        "CompressFailingAlarm": _alarm(given, "compress-failing", ("service", "compress"), failing),
         "CompressErrorsAlarm": _alarm(given, "compress-errors", of, ERRORS),
         "CompressThrottlesAlarm": _alarm(given, "compress-throttled", of, THROTTLES),
         "CompressDurationAlarm": _alarm(given, "compress-slow", of, slow),
@@ -124,6 +128,10 @@ def _monitor(given: Given) -> dict[str, Fields]:
         "MonitorAlarm": _alarm(given, "monitor-fails", of, fails),
         "MonitorThrottlesAlarm": _alarm(given, "monitor-throttled", of, THROTTLES),
     }
+    if given.monitor_applies:
+        skipped = {"Namespace": "Sluice", "MetricName": "MountTargetsSkipped", "Statistic": "Minimum", "Threshold": 0}
+        hours = {"Period": 3600, "EvaluationPeriods": 3}
+        found["MonitorSkippedAlarm"] = _alarm(given, "monitor-skipped", ("FileSystemId", given.file_system), skipped, hours)
     if given.monitor_is_awaited:
         count = {"Namespace": "Sluice", "MetricName": "FileCount", "Statistic": "SampleCount", "EvaluationPeriods": 3} | SILENCE
         found["MonitorCountStaleAlarm"] = _alarm(given, "monitor-count-stale", ("FileSystemId", given.file_system), count)

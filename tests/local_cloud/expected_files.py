@@ -35,11 +35,12 @@ def _file_system(given: Given) -> dict[str, Fields]:
     target = {"FileSystemId": given.file_system, "SecurityGroups": groups, "LifeCycleState": "available"}
     first, second = given.subnets
     return {
-        "FileSystem": file_system | ({"KmsKeyId": given["KmsKeyArn"]} if given["KmsKeyArn"] else {}),
+        "FileSystem": file_system | ({"KmsKeyId": given["NewFileSystemKeyArn"]} if given["NewFileSystemKeyArn"] else {}),
         "FirstMountTarget": target | {"SubnetId": first, "AvailabilityZoneName": f"{REGION}a"},
         "SecondMountTarget": target | {"SubnetId": second, "AvailabilityZoneName": f"{REGION}b"},
         "CountAccessPoint": point | {"Name": f"{given.name}-count"},
         "PurgeAccessPoint": point | {"Name": f"{given.name}-purge"},
+        "ClientsAccessPoint": point | {"Name": f"{given.name}-clients"},
     }
 
 
@@ -92,11 +93,11 @@ def _network(given: Given) -> dict[str, Fields]:
         "Policy": {"Version": "2012-10-17", "Statement": [statement]},
     }
     return {
-        "Vpc": {"CidrBlock": "10.0.0.0/16", "EnableDnsSupport": True, "EnableDnsHostnames": True},
-        "FirstSubnet": subnet | {"CidrBlock": "10.0.0.0/20", "AvailabilityZone": f"{REGION}a"},
-        "SecondSubnet": subnet | {"CidrBlock": "10.0.16.0/20", "AvailabilityZone": f"{REGION}b"},
+        "Vpc": {"CidrBlock": given["VpcCidr"], "EnableDnsSupport": True, "EnableDnsHostnames": True},
+        "FirstSubnet": subnet | {"CidrBlock": given["FirstSubnetCidr"], "AvailabilityZone": f"{REGION}a"},
+        "SecondSubnet": subnet | {"CidrBlock": given["SecondSubnetCidr"], "AvailabilityZone": f"{REGION}b"},
         # The way to S3 is by a list of prefixes, which is no block of addresses.
-        "RouteTable": {"VpcId": vpc, "Routes": [("10.0.0.0/16", "local")], "Subnets": sorted(given.subnets)},
+        "RouteTable": {"VpcId": vpc, "Routes": [(given["VpcCidr"], "local")], "Subnets": sorted(given.subnets)},
         "FirstSubnetRoutes": {},
         "SecondSubnetRoutes": {},
         "S3Endpoint": endpoint,

@@ -15,8 +15,9 @@ DEFAULTS = {
     "CompressionFormat": "zip",
     "CompressionLevel": "",
     "MaxObjectBytes": "5368709120",
-    "SourceDisposition": "delete",
+    "SourceDisposition": "auto",
     "OldVersionDays": "1",
+    "OldResultDays": "30",
     "UnprocessedExpirationDays": "0",
     "Architecture": "arm64",
     "CompressMemoryMb": "256",
@@ -30,6 +31,10 @@ DEFAULTS = {
     "EfsSubnetIds": "",
     "EfsSecurityGroupIds": "",
     "MountPath": "/mnt/data",
+    "NewFileSystemKeyArn": "",
+    "VpcCidr": "10.0.0.0/16",
+    "FirstSubnetCidr": "10.0.0.0/20",
+    "SecondSubnetCidr": "10.0.16.0/20",
     "EfsThroughputMode": "elastic",
     "EfsBackup": "ENABLED",
     "EfsToIaDays": "30",
@@ -61,6 +66,7 @@ DEFAULTS = {
     "MonitorSecurityGroupIds": "",
     "MonitorMode": "recommend",
     "MonitorScaleIn": "false",
+    "MonitorProtectedZones": "",
     "FileCountThreshold": "100000",
     "MonitorCountEverySeconds": "3600",
     "MonitorScheduleState": "ENABLED",
@@ -95,6 +101,10 @@ class Given:
         return not self["ExistingBucketName"]
 
     @property
+    def keeps_sources(self) -> bool:
+        return self["SourceDisposition"] == "keep" or self["SourceDisposition"] == "auto" and not self.makes_bucket
+
+    @property
     def makes_file_system(self) -> bool:
         return self["NewFileSystem"] == "true"
 
@@ -113,6 +123,10 @@ class Given:
     @property
     def purge_is_awaited(self) -> bool:
         return self.has_files and self["PurgeScheduleState"] == "ENABLED" and self["PurgeHeartbeatHours"] != "0"
+
+    @property
+    def monitor_applies(self) -> bool:
+        return self.has_monitor and self["MonitorMode"] == "apply"
 
     @property
     def monitor_is_awaited(self) -> bool:

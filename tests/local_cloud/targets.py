@@ -23,8 +23,10 @@ def zones(cloud: Cloud, volume: str) -> dict[str, str]:
         made = ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.1.{number}.0/24", AvailabilityZone=f"{REGION}{zone}")
         ids[name] = made["Subnet"]["SubnetId"]
     efs.create_mount_target(FileSystemId=volume, SubnetId=ids["first"])
+    group = ec2.create_security_group(GroupName="mount-targets", Description="NFS from clients", VpcId=vpc)["GroupId"]
     return {
         "MonitorSubnetIds": ",".join([ids["spare"], ids["first"], ids["other"]]),
+        "MonitorSecurityGroupIds": group,
         "MonitorMode": "apply",
         "MonitorScheduleState": "DISABLED",
         "FileCountThreshold": str(THRESHOLD),
@@ -77,6 +79,10 @@ class TargetsDemo:
         self.claims.add("one mount target became two", (len(before), len(after)) == (1, 2), said)
         right = said.get("decision") == "create" and zone == [f"{REGION}b"]
         self.claims.add("the new one is in the zone that had none, though the first subnet of the list was unused", right, said)
+        efs, wanted = self.deployment.client("efs"), self.variables["SECURITY_GROUP_IDS"].split(",")
+        ids = [target["MountTargetId"] for target in new]
+        worn = [efs.describe_mount_target_security_groups(MountTargetId=it)["SecurityGroups"] for it in ids]
+        self.claims.add("it wears the group of MonitorSecurityGroupIds", worn == [wanted], worn)
         self.claims.add(
             f"it counted, and says so: {said.get('reason')}",
             said.get("count_source") == "fresh" and said.get("file_count", 0) > THRESHOLD,

@@ -23,7 +23,8 @@ def _file_system(cloud: Cloud) -> dict[str, str]:
     """A file system with subnets, and a topic."""
     volume = sweep.file_system(cloud)
     topic = client(cloud, "sns").create_topic(Name="alarms")["TopicArn"]
-    return volume | targets.zones(cloud, volume["FileSystemId"]) | {"AlarmTopicArn": topic}
+    chosen = {"AlarmTopicArn": topic, "MonitorProtectedZones": f"{REGION}a"}
+    return volume | targets.zones(cloud, volume["FileSystemId"]) | chosen
 
 
 def _key(cloud: Cloud) -> dict[str, str]:
@@ -32,8 +33,12 @@ def _key(cloud: Cloud) -> dict[str, str]:
     return {"KmsKeyArn": key} | choices
 
 
-def _nothing(_: Cloud) -> dict[str, str]:
-    return {"NewFileSystem": "true", "MonitorNewFileSystem": "true"}
+def _nothing(cloud: Cloud) -> dict[str, str]:
+    """A key of the file system's, and addresses of its own for the VPC."""
+    key = client(cloud, "kms").create_key()["KeyMetadata"]["Arn"]
+    network = {"VpcCidr": "10.3.0.0/16", "FirstSubnetCidr": "10.3.0.0/24", "SecondSubnetCidr": "10.3.1.0/24"}
+    monitor = {"MonitorNewFileSystem": "true", "MonitorProtectedZones": f"{REGION}c"}
+    return {"NewFileSystem": "true", "NewFileSystemKeyArn": key} | network | monitor
 
 
 def _bucket_and_vpc(cloud: Cloud) -> dict[str, str]:

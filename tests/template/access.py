@@ -126,6 +126,15 @@ def metrics_name_their_namespace(stack: Stack) -> Iterator[Violation]:
             yield Violation(it.resource, f"{it.name} allows metrics of any namespace", remedy)
 
 
+def buckets_are_of_this_account(stack: Stack) -> Iterator[Violation]:
+    """What a role may do in S3 it may do in buckets of this account: an ARN names none, and who deletes one frees its name."""
+    for it in identity_statements(stack):
+        account = _condition(it, "StringEquals").get("aws:ResourceAccount")
+        if it.allows and any(action.startswith("s3:") for action in it.actions) and account != {"Ref": "AWS::AccountId"}:
+            remedy = 'add Condition: { StringEquals: { "aws:ResourceAccount": !Ref AWS::AccountId } }'
+            yield Violation(it.resource, f"{it.name} is for a bucket of any account", remedy)
+
+
 def vpc_rights_stay_with_lambda(stack: Stack) -> Iterator[Violation]:
     """The rights by which Lambda puts a function into a VPC are denied to the function's own code."""
     for properties in stack.of_type("AWS::Lambda::Function").values():
@@ -229,6 +238,7 @@ RULES = [
     resources_are_spelled_out,
     policies_are_the_stacks_own,
     metrics_name_their_namespace,
+    buckets_are_of_this_account,
     vpc_rights_stay_with_lambda,
     deputies_act_for_this_account,
     senders_are_named,

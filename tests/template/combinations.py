@@ -8,7 +8,7 @@ from stack import Stack, references
 
 Given = dict[str, str]
 
-BUCKETS: list[Given] = [{}, {"ExistingBucketName": "there", "ExistingBucketKeyArn": "arn:aws:kms:…"}]
+BUCKETS: list[Given] = [{}, {"SourceDisposition": "keep", "UnprocessedExpirationDays": "15"}, {"ExistingBucketName": "there", "ExistingBucketKeyArn": "arn:aws:kms:…"}]
 FILES: list[Given] = [
     {},
     {"FileSystemAccessPointArn": "arn:…", "EfsSubnetIds": "subnet-1", "EfsSecurityGroupIds": "sg-1"},
@@ -21,28 +21,47 @@ OTHERS: list[Given] = [
         "AlarmTopicArn": "arn:…",
         "KmsKeyArn": "arn:…",
         "MonitorScheduleState": "DISABLED",
-        "PurgeScheduleState": "ENABLED",
         "Tracing": "Active",
     },
 ]
+
+_GIVEN = FILES[1]
+_MONITORED = _GIVEN | {"FileSystemId": "fs-1", "MonitorSubnetIds": "subnet-1"}
+_NEW: Given = {"NewFileSystem": "true"}
+_IN_VPC = _NEW | {"VpcId": "vpc-1", "EfsSubnetIds": "subnet-1,subnet-2"}
 
 # Given together these would do something else than they say.
 CONTRADICTIONS: list[Given] = [
     {"SourcePrefix": "a/", "OutputPrefix": "a/"},
     {"SourcePrefix": "sluice/"},
     {"CompressionLevel": "19"},
+    {"CompressionFormat": "zstd", "CompressionLevel": "0"},
+    {"UnprocessedExpirationDays": "1"},
+    {"UnprocessedExpirationDays": "14"},
     {"ExistingBucketName": "there", "UnprocessedExpirationDays": "30"},
     {"ExistingBucketKeyArn": "arn:…"},
-    {"FileSystemAccessPointArn": "arn:…"},
+    _GIVEN | {"EfsSubnetIds": ""},
+    _GIVEN | {"EfsSecurityGroupIds": ""},
+    {"EfsSubnetIds": "subnet-1"},
+    {"EfsSecurityGroupIds": "sg-1"},
+    {"PurgeScheduleState": "ENABLED"},
+    {"NewFileSystemKeyArn": "arn:…"},
     {"FileSystemId": "fs-1", "MonitorSubnetIds": "subnet-1"},
-    {"NewFileSystem": "true", "FileSystemAccessPointArn": "arn:…", "EfsSubnetIds": "subnet-1", "EfsSecurityGroupIds": "sg-1"},
-    {"NewFileSystem": "true", "EfsSubnetIds": "subnet-1"},
-    {"NewFileSystem": "true", "EfsSecurityGroupIds": "sg-1"},
-    {"NewFileSystem": "true", "FileSystemId": "fs-1", "MonitorSubnetIds": "subnet-1"},
-    {"NewFileSystem": "true", "VpcId": "vpc-1"},
-    {"NewFileSystem": "true", "VpcId": "vpc-1", "EfsSubnetIds": "subnet-1,subnet-2", "MonitorScaleIn": "true"},
-    {"NewFileSystem": "true", "VpcId": "vpc-1", "EfsSubnetIds": "subnet-1,subnet-2", "MonitorNewFileSystem": "true"},
-    {"VpcId": "vpc-1", "EfsSubnetIds": "subnet-1,subnet-2"},
+    _MONITORED | {"MonitorSubnetIds": ""},
+    _MONITORED | {"MonitorScaleIn": "true"},
+    _MONITORED | {"MonitorMode": "apply"},
+    _GIVEN | {"MonitorSubnetIds": "subnet-1"},
+    _GIVEN | {"MonitorSecurityGroupIds": "sg-1"},
+    _GIVEN | {"MonitorScaleIn": "true"},
+    _GIVEN | {"MonitorProtectedZones": "use1-az1"},
+    _IN_VPC | {"FileSystemAccessPointArn": "arn:…"},
+    _NEW | {"EfsSubnetIds": "subnet-1"},
+    _NEW | {"EfsSecurityGroupIds": "sg-1"},
+    _NEW | {"FileSystemId": "fs-1", "MonitorSubnetIds": "subnet-1"},
+    _NEW | {"VpcId": "vpc-1"},
+    _IN_VPC | {"MonitorNewFileSystem": "true", "MonitorSubnetIds": "subnet-3", "MonitorScaleIn": "true"},
+    _IN_VPC | {"MonitorNewFileSystem": "true"},
+    _GIVEN | {"VpcId": "vpc-1"},
     {"MonitorNewFileSystem": "true"},
 ]
 
@@ -50,12 +69,14 @@ CONTRADICTIONS: list[Given] = [
 def combinations() -> Iterator[Given]:
     """Every kind of bucket with every kind of file system, each with and without monitor and what else may be switched on."""
     for bucket, files, others in product(BUCKETS, FILES, OTHERS):
-        yield bucket | files | others
+        yield bucket | files | others | ({"PurgeScheduleState": "ENABLED"} if files and others else {})
         if "NewFileSystem" in files:
             scale_in = {} if "VpcId" in files else {"MonitorScaleIn": "true"}
             yield bucket | files | others | scale_in | {"MonitorNewFileSystem": "true", "MonitorSubnetIds": "subnet-3"}
         elif files:
-            monitor = {"FileSystemId": "fs-1", "MonitorSubnetIds": "subnet-1", "MonitorScaleIn": "true"}
+            removes = {"MonitorScaleIn": "true", "MonitorProtectedZones": "use1-az1"}
+            applies = {"MonitorMode": "apply", "MonitorSecurityGroupIds": "sg-1"}
+            monitor = {"FileSystemId": "fs-1", "MonitorSubnetIds": "subnet-1"} | (removes | applies if others else {})
             yield bucket | files | others | monitor
 
 
@@ -78,11 +99,17 @@ def what_is_made_leads_to_what_is_made(stack: Stack) -> Iterator[Violation]:
 
 
 def contradictions_are_refused(stack: Stack) -> Iterator[Violation]:
-    """Parameters that contradict each other are refused before anything is made."""
+    """Parameters that contradict each other are refused before anything is made, and each assertion refuses some."""
+    used = set()
     for given in CONTRADICTIONS:
-        if not stack.refusals(given):
+        refusals = stack.refusals(given)
+        used |= set(refusals)
+        if not refusals:
             words = ", ".join(f"{name}={value}" for name, value in given.items())
             yield Violation("Rules", f"nothing refuses {words}", "add a rule")
+    for rule in stack.template.get("Rules", {}).values():
+        for words in {it["AssertDescription"] for it in rule["Assertions"]} - used:
+            yield Violation("Rules", f"no contradiction is refused by: {words}", "add one to CONTRADICTIONS, or remove it")
 
 
 RULES = [what_is_made_leads_to_what_is_made, contradictions_are_refused]

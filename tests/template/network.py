@@ -72,7 +72,7 @@ def mount_targets_come_first(stack: Stack) -> Iterator[Violation]:
 
 
 def mount_targets_made_here_stay(stack: Stack) -> Iterator[Violation]:
-    """monitor removes no mount target that the stack has made."""
+    """monitor removes no mount target that the stack has made, nor one in a zone that was named."""
     monitor = stack.functions().get("monitor")
     if monitor is None or not stack.of_type("AWS::EFS::MountTarget"):
         return
@@ -80,6 +80,10 @@ def mount_targets_made_here_stay(stack: Stack) -> Iterator[Violation]:
     for subnet in stack.of_type("AWS::EC2::Subnet"):
         if subnet not in references(protected):
             yield Violation(monitor, f"the zone of {subnet} is not protected", "add its zone to PROTECTED_ZONES")
+    for given in ({"NewFileSystem": "true"}, {"FileSystemId": "fs-1"}):
+        zones = stack.value(stack.variables(monitor).get("PROTECTED_ZONES"), given | {"MonitorProtectedZones": "a zone"})
+        if "a zone" not in str(zones):
+            yield Violation(monitor, f"with {given} MonitorProtectedZones changes nothing", "put it into PROTECTED_ZONES")
     asserted = [it["Assert"] for it in stack.template["Rules"].get("GivenVpcHasSubnets", {}).get("Assertions", [])]
     if {"Fn::Equals": [{"Ref": "MonitorScaleIn"}, "false"]} not in asserted:
         remedy = "assert in GivenVpcHasSubnets that MonitorScaleIn is false"

@@ -42,6 +42,28 @@ def functions_are_where_they_belong(stack: Stack) -> Iterator[Violation]:
             yield Violation(name, "it mounts no file system", "set FileSystemConfigs")
 
 
+def functions_reserve_by_their_parameter(stack: Stack) -> Iterator[Violation]:
+    """What a function reserves is what its own parameter says, and with 0 nothing."""
+    for function, name in stack.functions().items():
+        parameter = f"{function.capitalize()}ReservedConcurrency"
+        reserved = stack.resources[name]["Properties"].get("ReservedConcurrentExecutions")
+        seen = [stack.value(reserved, {parameter: number}) for number in (0, 7)]
+        if seen != [None, 7]:
+            remedy = f"take it from {parameter}, !Ref AWS::NoValue for 0"
+            yield Violation(name, f"with {parameter}=0 and 7 it reserves {seen}", remedy)
+
+
+def machines_write_down_their_failures(stack: Stack) -> Iterator[Violation]:
+    """Every state machine logs what failed to a group of its own, without what it was given."""
+    for name, machine in stack.of_type("AWS::StepFunctions::StateMachine").items():
+        logging = machine.get("LoggingConfiguration", {})
+        groups = set(references(logging.get("Destinations", []))) & stack.of_type("AWS::Logs::LogGroup").keys()
+        if logging.get("Level") not in ("ERROR", "ALL") or not groups:
+            yield Violation(name, "nobody can read why it failed", "set Logging with a level and a group of this template")
+        if str(logging.get("IncludeExecutionData")).lower() != "false":
+            yield Violation(name, "its log has what it was given, and inputs name paths", "set IncludeExecutionData: false")
+
+
 def batches_report_their_failures(stack: Stack) -> Iterator[Violation]:
     """One failed message does not bring back those it came with, and the number of invocations has a bound."""
     for name, mapping in stack.of_type("AWS::Lambda::EventSourceMapping").items():
@@ -92,11 +114,13 @@ def lost_starts_are_kept(stack: Stack) -> Iterator[Violation]:
 
 
 def alarms_are_explicit(stack: Stack) -> Iterator[Violation]:
-    """Every alarm says what missing data means, and whom it tells; its text says what to do."""
+    """Every alarm says what missing data means, and whom it tells, also that it is over; its text says what to do."""
     for name, alarm in stack.of_type("AWS::CloudWatch::Alarm").items():
         for key in ("TreatMissingData", "AlarmActions", "AlarmDescription"):
             if key not in alarm:
                 yield Violation(name, f"{key} is not set", f"set {key}")
+        if alarm.get("OKActions") != alarm.get("AlarmActions"):
+            yield Violation(name, "who is told that it rings is not told that it is over", "make OKActions equal to AlarmActions")
 
 
 def parameters_are_presented(stack: Stack) -> Iterator[Violation]:
@@ -127,6 +151,8 @@ RULES = [
     functions_are_explicit,
     functions_are_arm64,
     functions_are_where_they_belong,
+    functions_reserve_by_their_parameter,
+    machines_write_down_their_failures,
     batches_report_their_failures,
     purge_is_harmless_at_first,
     schedules_are_bounded,

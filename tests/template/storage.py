@@ -9,6 +9,9 @@ from stack import Stack, as_list, references
 TIMEOUTS_PER_VISIBILITY = 6  # Source: Lambda developer guide, "Using Lambda with Amazon SQS"
 RECEIVES_MAX = 10
 RETENTION_MAX_SECONDS = 1_209_600  # 14 days, the most that SQS takes
+# A failed creation takes back what it made, or its fixed names would be in the way of the next attempt.
+KEPT = {"DeletionPolicy": "RetainExceptOnCreate", "UpdateReplacePolicy": "Retain"}
+LEASES = "sluice/monitor/"
 
 
 def buckets_block_the_public(stack: Stack) -> Iterator[Violation]:
@@ -21,11 +24,18 @@ def buckets_block_the_public(stack: Stack) -> Iterator[Violation]:
 
 
 def buckets_are_encrypted(stack: Stack) -> Iterator[Violation]:
-    """Every bucket says how it encrypts."""
+    """Every bucket is encrypted by S3's own key, or by KmsKeyArn where that is given, then with a key of the bucket's."""
+    own = {"SSEAlgorithm": "AES256", "KMSMasterKeyID": None}
     for name, bucket in stack.of_type("AWS::S3::Bucket").items():
-        rules = bucket.get("BucketEncryption", {}).get("ServerSideEncryptionConfiguration", [])
-        if not any("ServerSideEncryptionByDefault" in rule for rule in rules):
-            yield Violation(name, "its encryption is not set", "set BucketEncryption")
+        for key in ("", "arn:aws:kms:key"):
+            wanted = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key} if key else own
+            seen = stack.value(bucket.get("BucketEncryption", {}), {"KmsKeyArn": key})
+            rules = seen.get("ServerSideEncryptionConfiguration", [])
+            given = "with" if key else "without"
+            if [rule.get("ServerSideEncryptionByDefault") for rule in rules] != [wanted]:
+                yield Violation(name, f"{given} KmsKeyArn its default is {rules}", f"make it {wanted}")
+            elif bool(rules[0].get("BucketKeyEnabled")) != bool(key):
+                yield Violation(name, f"{given} KmsKeyArn, BucketKeyEnabled is not {bool(key)}", "correct it")
 
 
 def buckets_keep_versions(stack: Stack) -> Iterator[Violation]:
@@ -42,16 +52,35 @@ def buckets_abort_uploads(stack: Stack) -> Iterator[Violation]:
             yield Violation(name, "parts of interrupted uploads stay for ever", "add AbortIncompleteMultipartUpload")
 
 
-def sources_do_not_expire(stack: Stack) -> Iterator[Violation]:
-    """By default no object expires that still waits to be compressed, nor its result."""
-    kept = [stack.parameters[name]["Default"] for name in ("SourcePrefix", "OutputPrefix") if name in stack.parameters]
+def objects_expire_where_it_was_asked_for(stack: Stack) -> Iterator[Violation]:
+    """Leases expire, sources by UnprocessedExpirationDays, and nothing else ever does."""
+    for days, meant in ((0, [LEASES]), (30, [stack.parameters["SourcePrefix"]["Default"], LEASES])):
+        for name, bucket in stack.of_type("AWS::S3::Bucket").items():
+            rules = _lifecycle(stack, bucket, {"UnprocessedExpirationDays": days})
+            dying = [rule for rule in rules if rule.get("ExpirationInDays") or rule.get("ExpirationDate")]
+            found = [str(_prefix(rule) or "everything") for rule in dying]
+            if sorted(found) != sorted(meant):
+                what = f"with UnprocessedExpirationDays={days}, what expires is {', '.join(found)}"
+                yield Violation(name, what, f"make it {', '.join(meant)}")
+            wrong = [rule for rule in dying if _prefix(rule) != LEASES and rule.get("ExpirationInDays") != days]
+            if wrong:
+                yield Violation(name, f"sources do not expire after {days} days", "use UnprocessedExpirationDays")
+
+
+def old_versions_are_forgotten_by_kind(stack: Stack) -> Iterator[Violation]:
+    """Old versions go, with the markers they leave, after the days of their kind; of what the stack does not know, none does."""
+    given = {"OldVersionDays": 2, "OldResultDays": 40}
+    source, output = (stack.parameters[name]["Default"] for name in ("SourcePrefix", "OutputPrefix"))
     for name, bucket in stack.of_type("AWS::S3::Bucket").items():
-        for rule in _lifecycle(stack, bucket):
-            prefix = str(_prefix(rule) or "")
-            meant = any(it.startswith(prefix) or prefix.startswith(it) for it in kept)
-            if meant and any(rule.get(key) is not None for key in ("ExpirationInDays", "ExpirationDate")):
-                what = f"the rule {rule.get('Id')} expires what is below {prefix or 'everything'!r}"
-                yield Violation(name, what, "narrow its Prefix, or have a parameter switch it on")
+        rules = _lifecycle(stack, bucket, given)
+        found = {_prefix(rule): rule for rule in rules if rule.get("NoncurrentVersionExpiration")}
+        days = {prefix: rule["NoncurrentVersionExpiration"].get("NoncurrentDays") for prefix, rule in found.items()}
+        wanted = {source: given["OldVersionDays"], output: given["OldResultDays"], LEASES: 1}
+        if days != wanted:
+            yield Violation(name, f"with {given} old versions stay for {days} days", f"make it {wanted}")
+        for prefix in (source, output):
+            if str(found.get(prefix, {}).get("ExpiredObjectDeleteMarker")).lower() != "true":
+                yield Violation(name, f"markers below {prefix} stay for ever", "set ExpiredObjectDeleteMarker: true")
 
 
 def plain_http_is_refused(stack: Stack) -> Iterator[Violation]:
@@ -70,19 +99,23 @@ def plain_http_is_refused(stack: Stack) -> Iterator[Violation]:
 
 
 def what_counts_is_retained(stack: Stack) -> Iterator[Violation]:
-    """Buckets, file systems and dead-letter queues outlive the stack."""
+    """Buckets, file systems and dead-letter queues outlive the stack, unless it could not be made."""
     kept = [*stack.of_type("AWS::S3::Bucket"), *stack.of_type("AWS::EFS::FileSystem"), *_dead_letter_queues(stack)]
     for name in kept:
-        for key in ("DeletionPolicy", "UpdateReplacePolicy"):
-            if stack.resources.get(name, {}).get(key) != "Retain":
-                yield Violation(name, f"{key} is not Retain", f"set {key}: Retain")
+        for key, policy in KEPT.items():
+            if stack.resources.get(name, {}).get(key) != policy:
+                yield Violation(name, f"{key} is not {policy}", f"set {key}: {policy}")
 
 
 def file_systems_are_encrypted(stack: Stack) -> Iterator[Violation]:
-    """Every file system is encrypted, and backed up by default."""
+    """Every file system is encrypted, with a key of its own parameter if any, and backed up by default."""
     for name, system in stack.of_type("AWS::EFS::FileSystem").items():
         if str(system.get("Encrypted")).lower() != "true":
             yield Violation(name, "it is not encrypted", "set Encrypted: true")
+        keys = [stack.value(system.get("KmsKeyId"), {name: "x"}) for name in ("NewFileSystemKeyArn", "KmsKeyArn")]
+        if keys != ["x", None]:
+            remedy = "let NewFileSystemKeyArn alone decide: another key is another file system"
+            yield Violation(name, f"its key with NewFileSystemKeyArn, and with KmsKeyArn, is {keys}", remedy)
         if stack.value(system.get("BackupPolicy", {})).get("Status") != "ENABLED":
             yield Violation(name, "by default it is not backed up", "set BackupPolicy: { Status: ENABLED }")
 
@@ -133,9 +166,9 @@ def logs_are_forgotten(stack: Stack) -> Iterator[Violation]:
             yield Violation(name, "it keeps its lines for ever", "set RetentionInDays")
 
 
-def _lifecycle(stack: Stack, bucket: dict[str, Any]) -> list[dict[str, Any]]:
-    """Rules that are in force by default."""
-    rules = stack.value(bucket.get("LifecycleConfiguration", {})).get("Rules", [])
+def _lifecycle(stack: Stack, bucket: dict[str, Any], given: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    """Rules that are in force with these parameters."""
+    rules = stack.value(bucket.get("LifecycleConfiguration", {}), given).get("Rules", [])
     return [rule for rule in rules if rule and rule.get("Status") == "Enabled"]
 
 
@@ -168,7 +201,8 @@ RULES = [
     buckets_are_encrypted,
     buckets_keep_versions,
     buckets_abort_uploads,
-    sources_do_not_expire,
+    objects_expire_where_it_was_asked_for,
+    old_versions_are_forgotten_by_kind,
     plain_http_is_refused,
     what_counts_is_retained,
     file_systems_are_encrypted,

@@ -35,6 +35,13 @@ def expire_everything(template: dict[str, Any]) -> None:
     template[R]["Bucket"][P]["LifecycleConfiguration"]["Rules"].append(rule)
 
 
+def expire_results(template: dict[str, Any]) -> None:
+    """Where sources expire, and there alone: by default nobody notices."""
+    for rule in template[R]["Bucket"][P]["LifecycleConfiguration"]["Rules"]:
+        if "Fn::If" in rule:
+            rule["Fn::If"][1]["Prefix"] = {"Ref": "OutputPrefix"}
+
+
 def forget_the_deny(template: dict[str, Any]) -> None:
     body = template[R]["PurgeRole"][P]["Policies"][0]["PolicyDocument"]
     body["Statement"] = [it for it in body["Statement"] if it.get("Effect") != "Deny"]
@@ -52,6 +59,17 @@ QUEUE = (R, "CompressQueue", P)
 MAPPING = (R, "CompressFunctionQueue", P)
 PURGE = (R, "PurgeFunction", P)
 MONITOR = (R, "MonitorFunction", P)
+MACHINE = (R, "PurgeSweep", P)
+OTHERS_NUMBER = {"Ref": "CountReservedConcurrency"}
+ZONES = (*MONITOR, "Environment", "Variables", "PROTECTED_ZONES", "Fn::If")
+DEFAULT_KEY = (
+    *(R, "Bucket", P, "BucketEncryption", "ServerSideEncryptionConfiguration", 0),
+    "ServerSideEncryptionByDefault",
+)
+RULES_OF_BUCKET = (R, "Bucket", P, "LifecycleConfiguration", "Rules")
+RESULTS = (*RULES_OF_BUCKET, 2)
+DAYS = ("NoncurrentVersionExpiration", "NoncurrentDays")
+EXPIRES = (*RULES_OF_BUCKET, 3, "Fn::If", 1)
 FILES = (R, "FileSystem", P)
 DOOR = (R, "PurgeAccessPoint", P)
 GATEWAY = (R, "S3Endpoint", P, "PolicyDocument", "Statement", 0)
@@ -59,19 +77,12 @@ SENDER_OF_RULE = (R, "CompressQueuePolicy", P, "PolicyDocument", "Statement", 0,
 SENDER = (*SENDER_OF_RULE[:-1], 2)
 SENDER_TO_DLQ = (R, "CompressDlqPolicy", P, "PolicyDocument", "Statement", 0, "Fn::If", 1)
 ROOT_ACCESS = "elasticfilesystem:ClientRootAccess"
-ASSERTED = (
-    "BucketIsItsOwners",
-    "DeflateLevel",
-    "FileSystemIsOne",
-    "FileSystemIsReachable",
-    "GivenVpcHasSubnets",
-    "KeyHasItsBucket",
-    "LeasesStayAlone",
-    "MonitorHasItsFileSystem",
-    "MonitorHasItsSubnets",
-    "NewVpcHasItsSubnets",
-    "PrefixesDiffer",
-)
+TRUE = {"Fn::Equals": ["", ""]}
+ASSERTED = [
+    ("Rules", name, "Assertions", number, "Assert")
+    for name, rule in testing.stack().template["Rules"].items()
+    for number in range(len(rule["Assertions"]))
+]
 TRUST = ("AssumeRolePolicyDocument", "Statement", 0, "Condition")
 
 # By rule: how the template is broken, and the resource that must be named.
@@ -88,6 +99,9 @@ BROKEN: list[tuple[str, Change, str]] = [
     ("resources_are_spelled_out", put(["*"], *statement("PurgeScheduleRole"), "Resource"), "PurgeScheduleRole"),
     ("policies_are_the_stacks_own", put(["arn:…"], R, "CountRole", P, "ManagedPolicyArns"), "CountRole"),
     ("metrics_name_their_namespace", metrics_of_any_namespace, "MonitorRole"),
+    ("buckets_are_of_this_account", take(*statement("CompressRole"), "Condition"), "CompressRole"),
+    ("buckets_are_of_this_account", put({}, *statement("CompressRole", 2), "Condition", "StringEquals"), "CompressRole"),
+    ("buckets_are_of_this_account", take(*statement("MonitorRole", 6), "Condition"), "MonitorRole"),
     ("vpc_rights_stay_with_lambda", forget_the_deny, "PurgeRole"),
     ("deputies_act_for_this_account", take(R, "PurgeScheduleRole", P, *TRUST), "PurgeScheduleRole"),
     ("deputies_act_for_this_account", put({}, R, "PurgeSweepRole", P, *TRUST), "PurgeSweepRole"),
@@ -115,18 +129,31 @@ BROKEN: list[tuple[str, Change, str]] = [
     ("buckets_block_the_public", put(False, *BLOCK, "BlockPublicPolicy"), "Bucket"),
     ("buckets_block_the_public", take(*BLOCK), "Bucket"),
     ("buckets_are_encrypted", take(R, "Bucket", P, "BucketEncryption"), "Bucket"),
+    ("buckets_are_encrypted", put("AES256", *DEFAULT_KEY, "SSEAlgorithm"), "Bucket"),
+    ("buckets_are_encrypted", put({"Ref": "ExistingBucketKeyArn"}, *DEFAULT_KEY, "KMSMasterKeyID", "Fn::If", 1), "Bucket"),
+    ("buckets_are_encrypted", put(True, *DEFAULT_KEY[:-1], "BucketKeyEnabled"), "Bucket"),
     ("buckets_keep_versions", put("Suspended", R, "Bucket", P, "VersioningConfiguration", "Status"), "Bucket"),
     ("buckets_abort_uploads", put("Disabled", R, "Bucket", P, "LifecycleConfiguration", "Rules", 0, "Status"), "Bucket"),
-    ("sources_do_not_expire", expire_everything, "Bucket"),
+    ("objects_expire_where_it_was_asked_for", expire_everything, "Bucket"),
+    ("objects_expire_where_it_was_asked_for", expire_results, "Bucket"),
+    ("objects_expire_where_it_was_asked_for", put({"Ref": "OldVersionDays"}, *EXPIRES, "ExpirationInDays"), "Bucket"),
+    ("objects_expire_where_it_was_asked_for", take(*EXPIRES), "Bucket"),
+    ("old_versions_are_forgotten_by_kind", put({"Ref": "OldVersionDays"}, *RESULTS, *DAYS), "Bucket"),
+    ("old_versions_are_forgotten_by_kind", take(*RESULTS, "Prefix"), "Bucket"),
+    ("old_versions_are_forgotten_by_kind", put("Disabled", *RESULTS, "Status"), "Bucket"),
+    ("old_versions_are_forgotten_by_kind", take(*RESULTS, "ExpiredObjectDeleteMarker"), "Bucket"),
     ("plain_http_is_refused", take(R, "BucketPolicy"), "Bucket"),
     ("plain_http_is_refused", put([], R, "CompressDlqPolicy", P, "PolicyDocument", "Statement"), "CompressDlq"),
     ("what_counts_is_retained", put("Delete", R, "Bucket", "DeletionPolicy"), "Bucket"),
+    ("what_counts_is_retained", put("Retain", R, "Bucket", "DeletionPolicy"), "Bucket"),
+    ("what_counts_is_retained", put("RetainExceptOnCreate", R, "Bucket", "UpdateReplacePolicy"), "Bucket"),
     ("what_counts_is_retained", take(R, "CompressDlq", "UpdateReplacePolicy"), "CompressDlq"),
     ("what_counts_is_retained", take(R, "ScheduleDlq", "DeletionPolicy"), "ScheduleDlq"),
     ("what_counts_is_retained", put("Delete", R, "FileSystem", "DeletionPolicy"), "FileSystem"),
     ("what_counts_is_retained", take(R, "FileSystem", "UpdateReplacePolicy"), "FileSystem"),
     ("what_counts_is_retained", hand_over_elsewhere, "Elsewhere"),
     ("file_systems_are_encrypted", put(False, *FILES, "Encrypted"), "FileSystem"),
+    ("file_systems_are_encrypted", put({"Ref": "KmsKeyArn"}, *FILES, "KmsKeyId"), "FileSystem"),
     ("file_systems_are_encrypted", put("DISABLED", "Parameters", "EfsBackup", "Default"), "FileSystem"),
     ("networks_lead_nowhere", add("AWS::EC2::InternetGateway"), "Added"),
     ("networks_lead_nowhere", add("AWS::EC2::NatGateway"), "Added"),
@@ -142,6 +169,9 @@ BROKEN: list[tuple[str, Change, str]] = [
     ("groups_let_only_nfs_through", nfs_to_anywhere, "FunctionsGroup"),
     ("mount_targets_come_first", take(*PURGE, "Tags"), "PurgeFunction"),
     ("mount_targets_made_here_stay", take(*MONITOR, "Environment", "Variables", "PROTECTED_ZONES"), "MonitorFunction"),
+    ("mount_targets_made_here_stay", take(*ZONES, 1, "Fn::Join", 1, 1), "MonitorFunction"),
+    ("mount_targets_made_here_stay", take(*ZONES, 1, "Fn::Join", 1, 2), "MonitorFunction"),
+    ("mount_targets_made_here_stay", put({"Ref": "AWS::NoValue"}, *ZONES, 2), "MonitorFunction"),
     ("mount_targets_made_here_stay", take("Rules", "GivenVpcHasSubnets"), "MonitorFunction"),
     ("queues_are_encrypted", take(*QUEUE, "SqsManagedSseEnabled"), "CompressQueue"),
     ("queues_wait_for_their_function", put(3_599, "Mappings", "Timeout", "600", "VisibilitySeconds"), "CompressQueue"),
@@ -160,6 +190,11 @@ BROKEN: list[tuple[str, Change, str]] = [
     ("functions_are_where_they_belong", take(*PURGE, "VpcConfig"), "PurgeFunction"),
     ("functions_are_where_they_belong", put({"SubnetIds": []}, R, "MonitorFunction", P, "VpcConfig"), "MonitorFunction"),
     ("functions_are_where_they_belong", take(*PURGE, "FileSystemConfigs"), "PurgeFunction"),
+    ("functions_reserve_by_their_parameter", take(*PURGE, "ReservedConcurrentExecutions"), "PurgeFunction"),
+    ("functions_reserve_by_their_parameter", put(OTHERS_NUMBER, *PURGE, "ReservedConcurrentExecutions"), "PurgeFunction"),
+    ("machines_write_down_their_failures", take(*MACHINE, "LoggingConfiguration"), "PurgeSweep"),
+    ("machines_write_down_their_failures", put("OFF", *MACHINE, "LoggingConfiguration", "Level"), "PurgeSweep"),
+    ("machines_write_down_their_failures", put(True, *MACHINE, "LoggingConfiguration", "IncludeExecutionData"), "PurgeSweep"),
     ("batches_report_their_failures", put([], *MAPPING, "FunctionResponseTypes"), "CompressFunctionQueue"),
     ("batches_report_their_failures", take(*MAPPING, "ScalingConfig"), "CompressFunctionQueue"),
     ("purge_is_harmless_at_first", put("false", "Parameters", "PurgeDryRun", "Default"), "PurgeFunction"),
@@ -175,11 +210,12 @@ BROKEN: list[tuple[str, Change, str]] = [
     ("lost_starts_are_kept", take(R, "CompressRule", P, "Targets", 0, "DeadLetterConfig"), "CompressRule"),
     ("alarms_are_explicit", take(R, "CompressDlqAlarm", P, "TreatMissingData"), "CompressDlqAlarm"),
     ("alarms_are_explicit", take(R, "PurgeSweepAlarm", P, "AlarmActions"), "PurgeSweepAlarm"),
+    ("alarms_are_explicit", take(R, "PurgeSweepAlarm", P, "OKActions"), "PurgeSweepAlarm"),
     ("what_is_made_leads_to_what_is_made", put("MakesFileSystem", R, "FirstSubnet", "Condition"), "FirstSubnet"),
     ("what_is_made_leads_to_what_is_made", put({"Ref": "Bucket"}, "Outputs", "BucketName", "Value"), "BucketName"),
     ("what_is_made_leads_to_what_is_made", put({"Ref": "Vpc"}, R, "FunctionsGroup", P, "VpcId"), "FunctionsGroup"),
     ("what_is_made_leads_to_what_is_made", take("Rules", "MonitorHasItsFileSystem", "RuleCondition"), "Rules"),
-    *[("contradictions_are_refused", take("Rules", name), "Rules") for name in ASSERTED],
+    *[("contradictions_are_refused", put(TRUE, *path), "Rules") for path in ASSERTED],
     ("parameters_are_presented", put({"Type": "String"}, "Parameters", "New"), "New"),
     ("parameters_are_presented", take("Parameters", "MountPath", "ConstraintDescription"), "MountPath"),
     ("parameters_are_presented", take("Parameters", "PurgeWorkers"), "PurgeWorkers"),  # left in the form
