@@ -1,7 +1,7 @@
 """Deploys the template as it is, by variants, and asks the services whether the stack is what it was to be.
 
 Of each variant: deployed, compared value by value; then other parameters, and nothing else may have changed; then deleted,
-and only what is to be kept is still there.
+and only what is to be kept is still there. Of a first deployment that fails nothing is.
 """
 
 import time
@@ -9,7 +9,7 @@ import time
 import expected
 import report
 from cloud import Cloud
-from deployment import client, delete, deploy_alone
+from deployment import STACK, DeploymentError, client, delete, deploy_alone
 from given import DEFAULTS, Given
 from losses import LOST, REFUSED, Loss, taken_now
 from observed import Fields, Stack
@@ -32,6 +32,7 @@ class DeployedTest:
         """Whether everything came true."""
         for variant in VARIANTS:
             self.show(variant)
+        self.show_failure()
         self.show_losses()
         self.claims.print("Deployed, changed and deleted, as the services say")
         return self.claims.all_true
@@ -144,6 +145,24 @@ class DeployedTest:
             found = [message["Body"] for message in sqs.receive_message(QueueUrl=dlq).get("Messages", [])]
             found.append(s3.get_object(Bucket=bucket, Key="kept")["Body"].read().decode())
             self.claims.add(f"{variant.label}, deleted: so is what was in bucket and queue", found == ["kept", "kept"], found)
+
+    def show_failure(self) -> None:
+        """What a first deployment had made before it failed is not in the way of the next, with its fixed names."""
+        name, nowhere = f"{STACK}-fails", {"VpcId": "vpc-00000000", "EfsSubnetIds": "subnet-00000000,subnet-11111111"}
+        try:
+            deploy_alone(self.cloud, name, {"Architecture": self.architecture, "NewFileSystem": "true"} | nowhere)
+        except DeploymentError as error:
+            pages = self.client("cloudformation").get_paginator("describe_stack_events").paginate(StackName=name)
+            events = [event for page in pages for event in page["StackEvents"]]
+            made = {e["LogicalResourceId"] for e in events if e["ResourceStatus"] == "CREATE_COMPLETE"} & set(KEPT)
+            left = [bucket["Name"] for bucket in self.client("s3").list_buckets()["Buckets"] if bucket["Name"].startswith(name)]
+            left += self.client("sqs").list_queues(QueueNamePrefix=name).get("QueueUrls", [])
+            systems = self.client("efs").describe_file_systems()["FileSystems"]
+            left += [system["FileSystemId"] for system in systems if system.get("Name") == name]
+            right = made >= {"Bucket", "CompressDlq", "FileSystem"} and not left
+            self.claims.add("a first deployment that fails takes back what it has made", right, left or (made, error))
+        else:
+            self.claims.add("a first deployment into subnets that are not there fails", False, nowhere)
 
     def client(self, service: str):
         return client(self.cloud, service)

@@ -82,7 +82,8 @@ def _compress(given: Given) -> dict[str, Fields]:
         "Threshold": given.number("QueueAgeAlarmSeconds"),
     }
     expiring = behind | {"Threshold": 10 * 86_400}
-    failing = ONE_OF_SUM | {"Namespace": "Sluice", "MetricName": "Failed", "Period": 3600, "EvaluationPeriods": 6, "DatapointsToAlarm": 3}
+    failing = ONE_OF_SUM | {"Namespace": "Sluice", "MetricName": "Failed"}
+    failing |= {"Period": 3600, "EvaluationPeriods": 6, "DatapointsToAlarm": 3}
     found = {
         "CompressDlqAlarm": _alarm(given, "compress-dlq-not-empty", _queue(given, "CompressDlq"), LEFT_OVER),
         "CompressDlqAgeAlarm": _alarm(given, "compress-dlq-expiring", _queue(given, "CompressDlq"), expiring),

@@ -8,7 +8,11 @@ from stack import Stack, references
 
 Given = dict[str, str]
 
-BUCKETS: list[Given] = [{}, {"SourceDisposition": "keep", "UnprocessedExpirationDays": "15"}, {"ExistingBucketName": "there", "ExistingBucketKeyArn": "arn:aws:kms:…"}]
+BUCKETS: list[Given] = [
+    {},
+    {"SourceDisposition": "keep", "UnprocessedExpirationDays": "15"},
+    {"ExistingBucketName": "there", "ExistingBucketKeyArn": "arn:aws:kms:…"},
+]
 FILES: list[Given] = [
     {},
     {"FileSystemAccessPointArn": "arn:…", "EfsSubnetIds": "subnet-1", "EfsSecurityGroupIds": "sg-1"},
