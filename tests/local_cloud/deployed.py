@@ -146,6 +146,9 @@ class DeployedTest:
             found.append(s3.get_object(Bucket=bucket, Key="kept")["Body"].read().decode())
             self.claims.add(f"{variant.label}, deleted: so is what was in bucket and queue", found == ["kept", "kept"], found)
 
+    def client(self, service: str):
+        return client(self.cloud, service)
+
     def show_failure(self) -> None:
         """What a first deployment had made before it failed is not in the way of the next, with its fixed names."""
         name, nowhere = f"{STACK}-fails", {"VpcId": "vpc-00000000", "EfsSubnetIds": "subnet-00000000,subnet-11111111"}
@@ -163,9 +166,6 @@ class DeployedTest:
             self.claims.add("a first deployment that fails takes back what it has made", right, left or (made, error))
         else:
             self.claims.add("a first deployment into subnets that are not there fails", False, nowhere)
-
-    def client(self, service: str):
-        return client(self.cloud, service)
 
     def show_losses(self) -> None:
         """Printed, and still true."""

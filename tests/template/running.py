@@ -43,12 +43,12 @@ def functions_are_where_they_belong(stack: Stack) -> Iterator[Violation]:
 
 
 def functions_reserve_by_their_parameter(stack: Stack) -> Iterator[Violation]:
-    """What a function reserves is what its own parameter says, and with 0 nothing."""
+    """What a function reserves is what its own parameter says, and with 0, or without one, nothing."""
     for function, name in stack.functions().items():
         parameter = f"{function.capitalize()}ReservedConcurrency"
         reserved = stack.resources[name]["Properties"].get("ReservedConcurrentExecutions")
         seen = [stack.value(reserved, {parameter: number}) for number in (0, 7)]
-        if seen != [None, 7]:
+        if seen != ([None, 7] if parameter in stack.parameters else [None, None]):
             remedy = f"take it from {parameter}, !Ref AWS::NoValue for 0"
             yield Violation(name, f"with {parameter}=0 and 7 it reserves {seen}", remedy)
 

@@ -59,6 +59,13 @@ QUEUE = (R, "CompressQueue", P)
 MAPPING = (R, "CompressFunctionQueue", P)
 PURGE = (R, "PurgeFunction", P)
 MONITOR = (R, "MonitorFunction", P)
+FILES = (R, "FileSystem", P)
+DOOR = (R, "PurgeAccessPoint", P)
+GATEWAY = (R, "S3Endpoint", P, "PolicyDocument", "Statement", 0)
+SENDER_OF_RULE = (R, "CompressQueuePolicy", P, "PolicyDocument", "Statement", 0, "Fn::If", 1)
+SENDER = (*SENDER_OF_RULE[:-1], 2)
+SENDER_TO_DLQ = (R, "CompressDlqPolicy", P, "PolicyDocument", "Statement", 0, "Fn::If", 1)
+ROOT_ACCESS = "elasticfilesystem:ClientRootAccess"
 MACHINE = (R, "PurgeSweep", P)
 OTHERS_NUMBER = {"Ref": "CountReservedConcurrency"}
 ZONES = (*MONITOR, "Environment", "Variables", "PROTECTED_ZONES", "Fn::If")
@@ -70,13 +77,6 @@ RULES_OF_BUCKET = (R, "Bucket", P, "LifecycleConfiguration", "Rules")
 RESULTS = (*RULES_OF_BUCKET, 2)
 DAYS = ("NoncurrentVersionExpiration", "NoncurrentDays")
 EXPIRES = (*RULES_OF_BUCKET, 3, "Fn::If", 1)
-FILES = (R, "FileSystem", P)
-DOOR = (R, "PurgeAccessPoint", P)
-GATEWAY = (R, "S3Endpoint", P, "PolicyDocument", "Statement", 0)
-SENDER_OF_RULE = (R, "CompressQueuePolicy", P, "PolicyDocument", "Statement", 0, "Fn::If", 1)
-SENDER = (*SENDER_OF_RULE[:-1], 2)
-SENDER_TO_DLQ = (R, "CompressDlqPolicy", P, "PolicyDocument", "Statement", 0, "Fn::If", 1)
-ROOT_ACCESS = "elasticfilesystem:ClientRootAccess"
 TRUE = {"Fn::Equals": ["", ""]}
 ASSERTED = [
     ("Rules", name, "Assertions", number, "Assert")
@@ -192,6 +192,7 @@ BROKEN: list[tuple[str, Change, str]] = [
     ("functions_are_where_they_belong", take(*PURGE, "FileSystemConfigs"), "PurgeFunction"),
     ("functions_reserve_by_their_parameter", take(*PURGE, "ReservedConcurrentExecutions"), "PurgeFunction"),
     ("functions_reserve_by_their_parameter", put(OTHERS_NUMBER, *PURGE, "ReservedConcurrentExecutions"), "PurgeFunction"),
+    ("functions_reserve_by_their_parameter", take("Parameters", "PurgeReservedConcurrency"), "PurgeFunction"),
     ("machines_write_down_their_failures", take(*MACHINE, "LoggingConfiguration"), "PurgeSweep"),
     ("machines_write_down_their_failures", put("OFF", *MACHINE, "LoggingConfiguration", "Level"), "PurgeSweep"),
     ("machines_write_down_their_failures", put(True, *MACHINE, "LoggingConfiguration", "IncludeExecutionData"), "PurgeSweep"),
