@@ -7,7 +7,7 @@ from access import Violation
 from stack import Stack, references
 
 # Where each function belongs: a file system is reached from within its VPC, AWS's services without one.
-IN_A_VPC = {"compress": False, "count": True, "monitor": False, "purge": True}
+IN_A_VPC = {"backfill": False, "compress": False, "count": True, "monitor": False, "purge": True}
 
 
 def functions_are_explicit(stack: Stack) -> Iterator[Violation]:
@@ -29,7 +29,7 @@ def functions_are_arm64(stack: Stack) -> Iterator[Violation]:
 
 
 def functions_are_where_they_belong(stack: Stack) -> Iterator[Violation]:
-    """count and purge are in a VPC with their file system, compress and monitor in none."""
+    """count and purge are in a VPC with their file system, the others in none."""
     for function, name in stack.functions().items():
         properties = stack.resources[name]["Properties"]
         inside = bool(properties.get("VpcConfig"))
