@@ -8,7 +8,7 @@ use shared::telemetry::Settings;
 
 use crate::budget;
 use crate::decide::Policy;
-use crate::key::{KeyMap, overlap};
+use shared::key::{KeyMap, overlap};
 
 /// Largest object that can be set, bytes: an upload has at most 10,000 parts, here of 8 MiB, and what does not
 /// shrink grows by less than 0.1 %. Source: S3 user guide, "Multipart upload limits".

