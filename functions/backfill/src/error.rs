@@ -94,9 +94,18 @@ pub enum BackfillError {
         /// Its last word.
         detail: String,
     },
+    /// The table kept refusing items of a plan.
+    #[error("the table takes no items: {items} are left")]
+    TableBusy {
+        /// Of one call.
+        items: usize,
+    },
     /// A listing names a key that cannot be read.
     #[error("a key of the listing cannot be read")]
     BadKey(#[from] shared::s3_event::BadMessage),
+    /// A request could not be put together: a mistake of this function's.
+    #[error("request")]
+    Request(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A service said no, or nothing.
     #[error(transparent)]
     Service(#[from] Refusal),
@@ -120,7 +129,8 @@ impl BackfillError {
             Self::Inventory { .. } => "Inventory",
             Self::MessageRefused { .. } => "MessageRefused",
             Self::BadKey(_) => "BadKey",
-            Self::Scratch { .. } | Self::QueueBusy { .. } => "Unavailable",
+            Self::Request(_) => "Internal",
+            Self::Scratch { .. } | Self::QueueBusy { .. } | Self::TableBusy { .. } => "Unavailable",
             Self::Service(refusal) => match refusal.class() {
                 Class::AccessDenied => "AccessDenied",
                 Class::BadConfiguration => "BadConfiguration",
@@ -129,6 +139,18 @@ impl BackfillError {
             },
             Self::TimeUp => "TimeUp",
         }
+    }
+}
+
+impl From<serde_json::Error> for BackfillError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Request(Box::new(error))
+    }
+}
+
+impl From<aws_sdk_dynamodb::error::BuildError> for BackfillError {
+    fn from(error: aws_sdk_dynamodb::error::BuildError) -> Self {
+        Self::Request(Box::new(error))
     }
 }
 
@@ -143,10 +165,12 @@ impl Retryable for BackfillError {
             | Self::BadItem { .. }
             | Self::Inventory { .. }
             | Self::MessageRefused { .. }
-            | Self::BadKey(_) => false,
+            | Self::BadKey(_)
+            | Self::Request(_) => false,
             Self::InProgress { .. }
             | Self::Scratch { .. }
             | Self::QueueBusy { .. }
+            | Self::TableBusy { .. }
             | Self::TimeUp => true,
             Self::Service(refusal) => match refusal.class() {
                 Class::AccessDenied | Class::BadConfiguration | Class::NotFound => false,

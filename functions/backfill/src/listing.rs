@@ -51,7 +51,7 @@ impl Listing {
         let mut found = Vec::with_capacity(listed.contents().len());
         for object in listed.contents() {
             let key = decoded(&listed, object.key().unwrap_or_default())?;
-            if !self.range.until.as_ref().is_none_or(|until| key <= *until) {
+            if self.range.until.as_ref().is_some_and(|until| key > *until) {
                 self.is_over = true;
                 break;
             }
