@@ -125,7 +125,9 @@ pub async fn progress(
         (_, Next::Wait) => ("wait", false),
         (_, Next::Verify { is_last }) => ("verify", is_last),
     };
-    Ok(json!({"job_id": job_id, "status": status, "seen": seen, "is_last": is_last}))
+    Ok(
+        json!({"job_id": job_id, "status": status, "seen": seen, "wait_seconds": seen.wait_s, "is_last": is_last}),
+    )
 }
 
 /// Begins a round: all partitions, whatever was found in them before.

@@ -3,13 +3,18 @@
 use serde::{Deserialize, Serialize};
 use shared::job::JobRecord;
 
-/// How many looks in a row must find nothing new before a verification that found something missing is repeated.
+/// For how many times `poll_seconds` nothing new must be seen before a verification that found something missing is repeated.
 const QUIET_POLLS: u64 = 5;
+/// Looks at the first pace; then each wait is longer than the one before, about a hundredth of all the time waited. A state
+/// machine's execution has at most 25,000 events, nine of them for each look.
+const LOOKS_AT_FIRST_PACE: u64 = 60;
+/// Longest wait between two looks, seconds, unless `poll_seconds` is longer.
+const WAIT_MAX_S: u64 = 1_800;
 
 /// How a job is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
-    /// Between two looks at the record, seconds.
+    /// Between two looks at the record, seconds; longer when many were in vain.
     pub poll_seconds: u64,
     /// Without any change for so long, seconds, what is missing is missing.
     pub settle_seconds: u64,
@@ -24,14 +29,27 @@ impl Default for Timing {
     }
 }
 
+impl Timing {
+    /// How long to wait after so many looks, seconds.
+    #[must_use]
+    pub fn wait_s(self, looks: u64) -> u64 {
+        let longer = self.poll_seconds.saturating_mul(looks) / LOOKS_AT_FIRST_PACE;
+        longer.min(WAIT_MAX_S).max(self.poll_seconds)
+    }
+}
+
 /// What the looks before have seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Seen {
     /// Objects that `compress` has told of.
     pub counted: u64,
-    /// Looks in a row that saw no other number.
-    pub unchanged_polls: u64,
+    /// How long that number has been the same, seconds.
+    pub unchanged_s: u64,
+    /// Looks so far.
+    pub looks: u64,
+    /// How long was to be waited before the next look, seconds.
+    pub wait_s: u64,
     /// The number at the last verification.
     pub verified: Option<u64>,
     /// Verifications so far.
@@ -57,21 +75,24 @@ pub enum Next {
 #[must_use]
 pub fn decide(record: &JobRecord, before: Seen, timing: Timing) -> (Next, Seen) {
     let counted = record.succeeded + record.skipped + record.failed;
-    let unchanged_polls = if counted == before.counted {
-        before.unchanged_polls + 1
+    let unchanged_s = if counted == before.counted {
+        before.unchanged_s.saturating_add(before.wait_s)
     } else {
         0
     };
+    let looks = before.looks.saturating_add(1);
     let seen = Seen {
         counted,
-        unchanged_polls,
+        unchanged_s,
+        looks,
+        wait_s: timing.wait_s(looks),
         ..before
     };
-    let is_last = unchanged_polls.saturating_mul(timing.poll_seconds) >= timing.settle_seconds;
+    let is_last = unchanged_s >= timing.settle_seconds;
     let is_all_told = counted >= record.enqueued;
     let is_new = match before.verified {
         None => true,
-        Some(verified) => verified != counted && unchanged_polls >= QUIET_POLLS,
+        Some(verified) => verified != counted && unchanged_s >= QUIET_POLLS * timing.poll_seconds,
     };
     if !(is_last || is_all_told && is_new) {
         return (Next::Wait, seen);
@@ -180,6 +201,17 @@ mod tests {
     fn a_change_begins_the_wait_anew() {
         let counts: Vec<u64> = (0..40).map(|look| look / 5).collect();
         assert!(looks(10, &counts).iter().all(|next| *next == Next::Wait));
+    }
+
+    #[test]
+    fn two_weeks_of_waiting_fit_into_one_execution() {
+        let timing = Timing::default();
+        assert_eq!(
+            [1, 60, 61, 120].map(|looks| timing.wait_s(looks)),
+            [60, 60, 61, 120]
+        );
+        let waited: u64 = (1..=2_000).map(|looks| timing.wait_s(looks)).sum();
+        assert!(waited >= 14 * 24 * 3_600, "{waited}");
     }
 
     #[test]
