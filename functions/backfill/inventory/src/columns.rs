@@ -23,6 +23,12 @@ impl Layout {
     }
 }
 
+/// Whether a `fileSchema`, of either format, has the lengths of objects.
+pub(crate) fn has_sizes(file_schema: &str) -> bool {
+    let mut csv = file_schema.split(',').map(str::trim);
+    csv.any(|name| name == "Size") || parquet_names(file_schema).contains(&"size")
+}
+
 /// Where in a CSV row what is read stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CsvColumns {
@@ -116,15 +122,19 @@ impl CsvColumns {
     }
 }
 
-/// Refuses a `fileSchema` such as `message s3.inventory { required binary key (STRING); … }` that has not the columns.
-pub(crate) fn check_parquet_schema(file_schema: &str) -> Result<(), LayoutError> {
+fn parquet_names(file_schema: &str) -> Vec<&str> {
     let body = file_schema.split_once('{').map_or("", |(_, body)| body);
     // Each statement: repetition, type, name, and what the type stands for in parentheses.
-    let names: Vec<&str> = body
+    let names = body
         .split(';')
         .filter_map(|statement| statement.split_whitespace().nth(2))
-        .map(|name| name.split_once('(').map_or(name, |(name, _)| name))
-        .collect();
+        .map(|name| name.split_once('(').map_or(name, |(name, _)| name));
+    names.collect()
+}
+
+/// Refuses a `fileSchema` such as `message s3.inventory { required binary key (STRING); … }` that has not the columns.
+fn check_parquet_schema(file_schema: &str) -> Result<(), LayoutError> {
+    let names = parquet_names(file_schema);
     check_parquet_names(|name| names.contains(&name))
 }
 
@@ -162,6 +172,16 @@ mod tests {
         let columns = CsvColumns::parse("Size, Bucket ,Key").unwrap();
         assert_eq!((columns.count, columns.key, columns.size), (3, 2, Some(0)));
         assert_eq!(columns.etag, None);
+    }
+
+    #[test]
+    fn whether_there_are_sizes_is_known_beforehand() {
+        assert!(has_sizes("Bucket, Key, Size"));
+        assert!(!has_sizes("Bucket, Key, ETag"));
+        assert!(has_sizes(
+            "message m { required binary key; optional int64 size; }"
+        ));
+        assert!(!has_sizes("message m { required binary key; }"));
     }
 
     #[test]

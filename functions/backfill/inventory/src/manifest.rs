@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde::Deserialize;
 
-use crate::columns::{Layout, LayoutError};
+use crate::columns::{Layout, LayoutError, has_sizes};
 use crate::verifying::{Md5Digest, hex, parse_md5};
 
 /// The one version there is. Source: S3 user guide, "Locating your inventory list".
@@ -26,6 +26,8 @@ pub struct Manifest {
     pub file_format: String,
     /// The columns, likewise.
     pub file_schema: String,
+    /// Whether its rows have the lengths of objects.
+    pub has_sizes: bool,
     /// The parts, in the manifest's order; at least one, no two of the same key.
     pub files: Vec<PartFile>,
 }
@@ -157,6 +159,7 @@ impl Manifest {
             source_bucket: raw.source_bucket,
             destination_bucket: name.map_or(destination.clone(), str::to_owned),
             created_ms: raw.creation_timestamp.and_then(|text| text.parse().ok()),
+            has_sizes: has_sizes(&raw.file_schema),
             file_format: raw.file_format,
             file_schema: raw.file_schema,
             files: files(raw.files)?,
