@@ -22,6 +22,7 @@ mod reply;
 mod s3;
 mod sqs;
 mod state;
+mod states;
 mod xml;
 
 use std::collections::BTreeMap;
@@ -40,8 +41,9 @@ pub use self::log::Request;
 pub use self::multipart::Upload;
 pub use self::notify::sqs_event;
 pub use self::object::{Content, Properties, Stored, Written};
-pub use self::sqs::Message;
+pub use self::sqs::{Message, MoveTask};
 pub use self::state::Store;
+pub use self::states::{Execution, States};
 
 use self::http::World;
 use crate::server::Server;
@@ -97,6 +99,11 @@ impl FakeAws {
     /// Reads or changes the tables of `DynamoDB`.
     pub fn tables<T>(&self, look: impl FnOnce(&mut Tables) -> T) -> T {
         look(&mut self.world.lock().store.tables)
+    }
+
+    /// Reads or changes state machines and their executions.
+    pub fn states<T>(&self, look: impl FnOnce(&mut States) -> T) -> T {
+        look(&mut self.world.lock().store.states)
     }
 
     /// Keeps no request any more, only how many there were: for loads that would fill the memory.

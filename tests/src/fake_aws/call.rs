@@ -8,7 +8,7 @@ use percent_encoding::percent_decode_str;
 
 use super::object::Properties;
 use super::state::Target;
-use super::{account, dynamo, sqs};
+use super::{account, dynamo, sqs, states};
 
 /// The operations that the fake models.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,6 +43,12 @@ pub enum Operation {
     DeleteMessageBatch,
     /// SQS `ChangeMessageVisibility`
     ChangeMessageVisibility,
+    /// SQS `ChangeMessageVisibilityBatch`
+    ChangeMessageVisibilityBatch,
+    /// SQS `StartMessageMoveTask`
+    StartMessageMoveTask,
+    /// SQS `ListMessageMoveTasks`
+    ListMessageMoveTasks,
     /// SQS `GetQueueAttributes`
     GetQueueAttributes,
     /// SQS `GetQueueUrl`
@@ -59,6 +65,14 @@ pub enum Operation {
     TransactWriteItems,
     /// `DynamoDB` `Query`
     Query,
+    /// Step Functions `StartExecution`
+    StartExecution,
+    /// Step Functions `DescribeExecution`
+    DescribeExecution,
+    /// Step Functions `ListExecutions`
+    ListExecutions,
+    /// Step Functions `StopExecution`
+    StopExecution,
     /// SSM `GetParameter`
     GetParameter,
     /// SSM `PutParameter`
@@ -146,6 +160,10 @@ impl Call {
             let subject = dynamo::subject(&body);
             return Self::named(operation, subject, headers, body);
         }
+        if let Some(operation) = states::operation(target) {
+            let subject = states::subject(&body);
+            return Self::named(operation, subject, headers, body);
+        }
         if let Some(operation) = account::operation(method.as_str(), uri.path(), &headers) {
             return Self::to_account(operation, uri, headers, body);
         }
@@ -229,6 +247,11 @@ impl Call {
     /// Whether it is for `DynamoDB`.
     pub(super) fn is_to_table(&self) -> bool {
         self.operation >= Operation::GetItem && self.operation <= Operation::Query
+    }
+
+    /// Whether it is for Step Functions.
+    pub(super) fn is_to_states(&self) -> bool {
+        self.operation >= Operation::StartExecution && self.operation <= Operation::StopExecution
     }
 
     /// Whether it is for a service that speaks JSON, and asks for what is not modelled.

@@ -13,7 +13,7 @@ use super::faults::{Fault, Outcome, Script, Step, script_for};
 use super::log::Log;
 use super::reply::{Answer, ReplyBody};
 use super::state::Store;
-use super::{ACCOUNT, account, dynamo, record, s3, sqs};
+use super::{ACCOUNT, account, dynamo, record, s3, sqs, states};
 use crate::server::{Dropped, Flushes};
 
 /// What the server and the test share.
@@ -112,6 +112,9 @@ fn perform(store: &mut Store, call: &Call) -> Answer {
     if call.is_to_table() {
         return dynamo::perform(&mut store.tables, call);
     }
+    if call.is_to_states() {
+        return states::perform(&mut store.states, call);
+    }
     if call.is_unknown_to_json() {
         return dynamo::error(501, "NotImplemented", "says the fake");
     }
@@ -148,6 +151,9 @@ fn scripted(call: &Call, status: u16, code: &str) -> Answer {
     }
     if call.is_to_table() {
         return dynamo::error(status, code, "scripted");
+    }
+    if call.is_to_states() {
+        return states::error(status, code, "scripted");
     }
     if call.is_to_account() {
         return account::error(call.operation, status, code, "scripted");

@@ -1,5 +1,6 @@
 //! SQS over awsJson 1.0: standard queues, with the rules of what is put in and taken out.
 
+mod moves;
 mod receive;
 mod send;
 
@@ -7,6 +8,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+
+pub use self::moves::MoveTask;
 
 use self::send::{Attribute, Draft, FailedEntries};
 use super::FakeAws;
@@ -153,6 +156,9 @@ pub(super) fn operation(target: &str) -> Option<Operation> {
         "DeleteMessage" => Operation::DeleteMessage,
         "DeleteMessageBatch" => Operation::DeleteMessageBatch,
         "ChangeMessageVisibility" => Operation::ChangeMessageVisibility,
+        "ChangeMessageVisibilityBatch" => Operation::ChangeMessageVisibilityBatch,
+        "StartMessageMoveTask" => Operation::StartMessageMoveTask,
+        "ListMessageMoveTasks" => Operation::ListMessageMoveTasks,
         "GetQueueAttributes" => Operation::GetQueueAttributes,
         "GetQueueUrl" => Operation::GetQueueUrl,
         _ => return None,
@@ -188,6 +194,12 @@ pub(super) fn error(status: u16, code: &str, message: &str) -> Answer {
 fn answer(store: &mut Store, call: &Call) -> Result<Value, Refused> {
     let request: Value = serde_json::from_slice(&call.body)
         .map_err(|error| refuse("SerializationException", error.to_string()))?;
+    if matches!(
+        call.operation,
+        Operation::StartMessageMoveTask | Operation::ListMessageMoveTasks
+    ) {
+        return moves::perform(store, call.operation, &request);
+    }
     let name = &call.key;
     let Some(queue) = store.queues.get_mut(name) else {
         let message = format!("The queue {name} does not exist.");
@@ -200,6 +212,9 @@ fn answer(store: &mut Store, call: &Call) -> Result<Value, Refused> {
         Operation::DeleteMessage => receive::delete(queue, &request),
         Operation::DeleteMessageBatch => receive::delete_batch(queue, &request),
         Operation::ChangeMessageVisibility => receive::change_visibility(queue, &request),
+        Operation::ChangeMessageVisibilityBatch => {
+            receive::change_visibility_batch(queue, &request)
+        }
         Operation::GetQueueAttributes => receive::attributes(queue, name, &request),
         Operation::GetQueueUrl => receive::url(name, call, &request),
         other => Err(not_modelled(&format!("{other:?}"))),

@@ -9,7 +9,8 @@ use super::error::S3Error;
 use super::listing::Synthetic;
 use super::multipart::Upload;
 use super::object::{Content, Properties, Stored, Written};
-use super::sqs::Queue;
+use super::sqs::{MoveTask, Queue};
+use super::states::States;
 
 /// Longest key, bytes of UTF-8. Source: S3 user guide, "Naming Amazon S3 objects".
 const KEY_BYTES_MAX: usize = 1_024;
@@ -25,6 +26,10 @@ pub struct Store {
     pub(super) queues: BTreeMap<String, Queue>,
     /// The tables of `DynamoDB`.
     pub tables: Tables,
+    /// `None` where there are no such tasks.
+    pub(super) move_tasks: Option<Vec<MoveTask>>,
+    /// State machines.
+    pub states: States,
     /// File systems and what surrounds them.
     pub account: Account,
     ticks: u64,

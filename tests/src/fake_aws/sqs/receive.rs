@@ -150,15 +150,37 @@ fn handle_of(request: &Value) -> Result<&str, Refused> {
     Ok(handle)
 }
 
+pub(super) fn change_visibility_batch(
+    queue: &mut Queue,
+    request: &Value,
+) -> Result<Value, Refused> {
+    only(request, &["QueueUrl", "Entries"])?;
+    let (mut successful, mut failed) = (Vec::new(), Vec::new());
+    for entry in entries_of(request)? {
+        match change(queue, entry) {
+            Ok(()) => successful.push(json!({"Id": entry["Id"]})),
+            Err(refused) => failed.push(json!({
+                "Id": entry["Id"], "SenderFault": true, "Code": refused.code, "Message": refused.message,
+            })),
+        }
+    }
+    Ok(json!({"Successful": successful, "Failed": failed}))
+}
+
 pub(super) fn change_visibility(queue: &mut Queue, request: &Value) -> Result<Value, Refused> {
     only(request, &["QueueUrl", "ReceiptHandle", "VisibilityTimeout"])?;
+    change(queue, request)?;
+    Ok(json!({}))
+}
+
+fn change(queue: &mut Queue, request: &Value) -> Result<(), Refused> {
     let handle = handle_of(request)?;
     let hidden_for = visibility(request)?.ok_or_else(|| invalid("VisibilityTimeout is missing"))?;
     let held = queue.held.iter_mut().find(|held| held.receipt == handle);
     let held =
         held.ok_or_else(|| invalid("the message is not in the queue, or was received again"))?;
     held.hidden_until = Some(Instant::now() + hidden_for);
-    Ok(json!({}))
+    Ok(())
 }
 
 pub(super) fn attributes(queue: &Queue, name: &str, request: &Value) -> Result<Value, Refused> {
