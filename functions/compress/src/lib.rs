@@ -7,6 +7,8 @@
 //! [`shared::key`], [`metadata`], [`budget`]. What fails is a [`CompressError`]; whether it goes back to the queue or to
 //! the dead-letter queue is its [`CompressError::reason`].
 //!
+//! What messages of a backfill came to is told to its record, once for each job of a batch: [`jobs`].
+//!
 //! The output object is the record of what was done: a conditional write creates it, its metadata names the
 //! source version, and a redelivery finds it.
 
@@ -17,6 +19,7 @@ pub mod decide;
 mod error;
 pub mod existing;
 pub mod handler;
+pub mod jobs;
 pub mod message;
 pub mod metadata;
 pub mod object;

@@ -8,6 +8,8 @@ mod update;
 mod value;
 mod write;
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 pub use self::table::Tables;
@@ -92,6 +94,16 @@ pub(super) fn subject(body: &[u8]) -> String {
         entries.for_each(|entry| one(&entry["PutRequest"], &mut names));
     }
     names.join("/")
+}
+
+/// The operations that the writes of a transaction would be by themselves.
+pub(super) fn writes_of(body: &[u8]) -> BTreeSet<String> {
+    let request: Value = serde_json::from_slice(body).unwrap_or_default();
+    let entries = request["TransactItems"].as_array().into_iter().flatten();
+    let kinds = entries
+        .filter_map(Value::as_object)
+        .flat_map(|entry| entry.keys());
+    kinds.map(|kind| format!("{kind}Item")).collect()
 }
 
 pub(super) fn perform(tables: &mut Tables, call: &Call) -> Answer {
