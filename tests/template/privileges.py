@@ -36,9 +36,11 @@ ACTIONS = {
     "PutItem": {"dynamodb:PutItem"},
     "UpdateItem": {"dynamodb:UpdateItem"},
     "BatchWriteItem": {"dynamodb:BatchWriteItem"},
+    # Nothing by itself: its writes are told one by one, as `PutItem`, `UpdateItem`, `DeleteItem`, `ConditionCheckItem`.
+    "TransactWriteItems": set(),
+    "ConditionCheckItem": {"dynamodb:ConditionCheckItem"},
+    "DeleteItem": {"dynamodb:DeleteItem"},
     "Query": {"dynamodb:Query"},
-    # Each of its writes needs the right of its own kind.
-    "TransactWriteItems": {"dynamodb:UpdateItem"},
     "GetParameter": {"ssm:GetParameter"},
     "PutParameter": {"ssm:PutParameter"},
     "DescribeFileSystems": {"elasticfilesystem:DescribeFileSystems"},

@@ -1,6 +1,6 @@
 //! Source key → output key.
 
-use shared::partition::{partition, strip_partition};
+use crate::partition::{partition, strip_partition};
 
 /// Longest key that S3 takes, bytes. Source: S3 user guide, "Naming Amazon S3 objects".
 const KEY_BYTES_MAX: usize = 1024;
