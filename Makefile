@@ -3,6 +3,8 @@
 #
 # Pinned tools: edit tests/local_cloud/requirements-*.in, then regenerate the hashes with
 #   uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header X.in -o X.txt
+# and tests/local_cloud/asl/package.json, then in that folder
+#   npm install --package-lock-only --omit-lockfile-registry-resolved=true
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -15,7 +17,7 @@ CARGO_LAMBDA_FLAGS := $(if $(filter arm64,$(ARCHITECTURE)),--arm64)
 TOOLS := $(CURDIR)/.venv/tools
 CLOUD := $(CURDIR)/.venv/cloud
 PYTHON_CLOUD := $(CLOUD)/bin/python
-SETUP := .venv/tools/.stamp .venv/cloud/.stamp .venv/policies/.stamp
+SETUP := $(addprefix .venv/,$(addsuffix /.stamp,tools cloud policies asl))
 
 export PATH := $(TOOLS)/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
@@ -36,6 +38,12 @@ setup: $(SETUP) ## install the pinned tools into .venv/ (the other targets do it
 	@tests/local_cloud/venv.sh .venv/$* $<
 	@touch $@
 
+.venv/asl/.stamp: tests/local_cloud/requirements-asl.txt tests/local_cloud/asl/package-lock.json tests/local_cloud/system.sh
+	@tests/local_cloud/system.sh
+	@tests/local_cloud/venv.sh .venv/asl $<
+	@tests/local_cloud/node.sh .venv/asl tests/local_cloud/asl
+	@touch $@
+
 build: $(SETUP) ## release build for AWS (arm64, full LTO) into .aws-sam/
 	@tests/local_cloud/rust_target.sh $(ARCHITECTURE)
 	for manifest in functions/*/Cargo.toml; do (cd $${manifest%/Cargo.toml} && cargo lambda build --locked --release $(CARGO_LAMBDA_FLAGS)); done
@@ -51,30 +59,32 @@ down: ## stop what 'make up' started
 	@if [ -x $(PYTHON_CLOUD) ]; then $(PYTHON_CLOUD) tests/local_cloud down; fi
 
 check: export AWS_DEFAULT_REGION := us-east-1
-check: $(SETUP) ## format, clippy, template lint (source and transformed), checkov and own rules, licences if cargo-deny is there
+check: $(SETUP) ## format, clippy, state machines, template lint (source and transformed), checkov and own rules, licences if cargo-deny is there
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
 	env -u AWS_PROFILE AWS_CONFIG_FILE=/dev/null sam validate --lint
 	cfn-lint template.yaml
+	$(PYTHON_CLOUD) tests/local_cloud/states.py functions/*/*.asl.json
 	mkdir -p .local-cloud
 	$(PYTHON_CLOUD) tests/local_cloud/transform.py template.yaml > .local-cloud/transformed.json
 	cfn-lint .local-cloud/transformed.json
 	sed '/^    "NewFileSystem"/,/}/s/"Default": "false"/"Default": "true"/' .local-cloud/transformed.json > .local-cloud/new-file-system.json
 	.venv/policies/bin/checkov --file .local-cloud/transformed.json .local-cloud/new-file-system.json --framework cloudformation --skip-download --compact --quiet
+	$(PYTHON_CLOUD) -m unittest discover --start-directory tests/local_cloud
 	$(PYTHON_CLOUD) -m unittest discover --start-directory tests/template
 	$(PYTHON_CLOUD) tests/template .local-cloud/transformed.json
 	@if command -v cargo-deny > /dev/null; then cargo deny check bans licenses sources; \
 	else echo "cargo-deny is not installed: CI checks bans, licences, sources and advisories"; fi
 
 test: export AWS_DEFAULT_REGION := us-east-1
-test: $(SETUP) ## all tests: Rust, least privilege, the bill, then the deployed chain (the same program as 'make demo')
+test: $(SETUP) ## all tests: Rust, least privilege, the bill, then the deployed chain (as 'make demo') and the deployed template
 	cargo build --locked --workspace --bins
 	rm -rf .local-cloud/operations
 	OPERATIONS_SEEN=$(CURDIR)/.local-cloud/operations cargo test --locked --workspace --all-features
 	$(PYTHON_CLOUD) tests/local_cloud/transform.py template.yaml > .local-cloud/transformed.json
 	$(PYTHON_CLOUD) tests/template/privileges.py .local-cloud/transformed.json .local-cloud/operations
 	$(PYTHON_CLOUD) -m unittest discover -s bench/cost
-	$(PYTHON_CLOUD) tests/local_cloud demo
+	$(PYTHON_CLOUD) tests/local_cloud demo deployed
 
 bench: $(SETUP) ## compare with a Python function of the same behaviour: table, CSV, chart
 	cargo build --locked --release -p compress

@@ -79,17 +79,28 @@ def build(architecture: str) -> None:
 
 
 def deploy(cloud: Cloud, parameters: dict[str, str]) -> Deployment:
-    """`sam deploy` of the built template, as it is."""
-    template = BUILD_FOLDER / "template.yaml"
-    command = ["sam", "deploy", "--template-file", str(template), "--config-file", str(ROOT / "samconfig.toml")]
-    command += ["--stack-name", STACK, "--no-confirm-changeset", "--no-progressbar", "--parameter-overrides"]
-    command += [f"{name}={value}" for name, value in parameters.items()]
-    _sam(command, _with_tools(cloud.environment() | {"SAM_CLI_POLL_DELAY": "1"}))
-    stack = client(cloud, "cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
-    deployment = Deployment(cloud, {o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]})
+    """`sam deploy` of the built template, then what the demos need of the local cloud besides."""
+    deployment = deploy_alone(cloud, STACK, parameters)
     _repair_scaling(deployment)
     _grant_what_is_not_told(deployment)
     return deployment
+
+
+def deploy_alone(cloud: Cloud, stack: str, parameters: dict[str, str]) -> Deployment:
+    """`sam deploy` of the built template, as it is."""
+    template = BUILD_FOLDER / "template.yaml"
+    command = ["sam", "deploy", "--template-file", str(template), "--config-file", str(ROOT / "samconfig.toml")]
+    command += ["--stack-name", stack, "--no-confirm-changeset", "--no-progressbar", "--parameter-overrides"]
+    command += [f"{name}={value}" for name, value in parameters.items()]
+    _sam(command, _with_tools(cloud.environment() | {"SAM_CLI_POLL_DELAY": "1"}))
+    described = client(cloud, "cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
+    return Deployment(cloud, {o["OutputKey"]: o["OutputValue"] for o in described["Outputs"]})
+
+
+def delete(cloud: Cloud, stack: str) -> None:
+    """`sam delete`."""
+    command = ["sam", "delete", "--config-file", str(ROOT / "samconfig.toml"), "--stack-name", stack]
+    _sam([*command, "--region", REGION, "--no-prompts"], _with_tools(cloud.environment()))
 
 
 def _sam(command: list[str], environment: dict[str, str]) -> None:

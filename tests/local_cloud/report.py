@@ -42,8 +42,8 @@ class Claims:
         """`evidence` is printed when the sentence is false."""
         self._claims.append((sentence, true, evidence))
 
-    def print(self) -> None:
-        print("\nChecked")
+    def print(self, title: str = "Checked") -> None:
+        print(f"\n{title}")
         for sentence, true, evidence in self._claims:
             print(f"  {'ok  ' if true else 'FAIL'}  {sentence}")
             for line in _evidence(evidence) if not true else []:

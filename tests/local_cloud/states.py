@@ -1,4 +1,49 @@
-"""States of a state machine that lead nowhere. cfn-lint knows each state's own fields, not the way from one to the next."""
+"""python tests/local_cloud/states.py FILE…: whether asl-validator takes the state machines, and whether all ways lead to an end.
+
+asl-validator knows each state's fields, paths and intrinsic functions. That a state exists is enough for it: not that it is
+in the same map, that a way leads from the start to it, or from it to an end. cfn-lint knows fields alone.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+VALIDATOR = (ROOT / ".venv/asl/bin/node", ROOT / ".venv/asl/node_modules/asl-validator/dist/bin/asl-validator.js")
+SCRATCH = ROOT / ".local-cloud" / "machines"
+
+
+def main(paths: list[Path]) -> int:
+    """How many of the machines are wrong; why is printed."""
+    wrong = 0
+    for path in paths:
+        machine = definition(path)
+        # The ways are not asked for before the fields are known to be there.
+        found = refusals(machine) or mistakes(machine)
+        for mistake in found:
+            print(f"{path}: {mistake}", file=sys.stderr)
+        wrong += bool(found)
+    return wrong
+
+
+def definition(path: Path) -> dict:
+    """The machine in `path`. The partition is put in, since cfn-lint and asl-validator look at ARNs; other `${…}` stay."""
+    return json.loads(path.read_text(encoding="utf-8").replace("${Partition}", "aws"))
+
+
+def refusals(machine: dict) -> list[str]:
+    """What asl-validator says against `machine`; nothing if it takes it."""
+    SCRATCH.mkdir(parents=True, exist_ok=True)
+    # Where an ARN must stand, a substitution is one.
+    text = re.sub(r"\$\{\w+Arn\}", "arn:aws:lambda:us-east-1:000000000000:function:name", json.dumps(machine))
+    file = SCRATCH / "machine.asl.json"
+    file.write_text(text, encoding="utf-8")
+    result = subprocess.run([*VALIDATOR, "--json-path", file], capture_output=True, text=True, check=False)
+    if result.returncode == 0:
+        return []
+    return (result.stdout + result.stderr).strip().splitlines()[1:] or [f"asl-validator ended with {result.returncode}"]
 
 
 def mistakes(machine: dict, where: str = "") -> list[str]:
@@ -34,3 +79,7 @@ def _closure(start: set[str], beyond) -> set[str]:
             reached.add(name)
             waiting += beyond(name)
     return reached
+
+
+if __name__ == "__main__":
+    sys.exit(main([Path(argument) for argument in sys.argv[1:]]))
