@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 /// Names.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The folder hh is the first byte of the MD5 of NAME: uploads spread over 256 partitions of the bucket, which S3 can serve
+The folder hh is the first byte of the MD5 of NAME: uploads spread over 256 partitions of the bucket, which S3 can serve \
 side by side. NAME may have the prefix and its folder already; the answer is the same.
 
 Examples:
