@@ -18,11 +18,11 @@ Exit codes:
   0  done
   1  failed: a service or the network refused, or an answer made no sense
   2  wrong usage: an option, a payload or a setting that cannot be
-  3  refused or not completed: over a budget, not confirmed, somebody else is at it, something is left over
+  3  refused or not completed: over a budget, not confirmed, somebody else is at it, something is left
   4  not found: no such job, queue, function, state machine or directory
   5  no access: credentials are missing or expired, or a right is
 
-AWS settings are the SDK's: AWS_PROFILE, AWS_REGION, ~/.aws/config (IAM Identity Center and credential_process included),
+AWS settings are the SDK's: AWS_PROFILE, AWS_REGION, ~/.aws/config (IAM Identity Center and credential_process included), \
 instance and container roles. AWS_ENDPOINT_URL points all of it at a local cloud.
 
 Examples:
@@ -41,6 +41,8 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+const GLOBAL: &str = "Options of every command";
+
 /// What every command takes.
 #[derive(Debug, Args)]
 pub(crate) struct Global {
@@ -48,14 +50,24 @@ pub(crate) struct Global {
     #[arg(
         long,
         global = true,
+        help_heading = GLOBAL,
         value_name = "NAME",
         env = "SLUICE_STACK",
+        hide_env_values = true,
         default_value = "sluice",
         value_parser = clap::builder::NonEmptyStringValueParser::new()
     )]
     pub(crate) stack: String,
-    /// `json`: one document, or one per line, on standard output; words for people go to standard error.
-    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
+    /// For people or for programs: one JSON document, or one per line, on standard output; words go to standard error.
+    #[arg(
+        long,
+        global = true,
+        help_heading = GLOBAL,
+        value_enum,
+        value_name = "text|json",
+        hide_possible_values = true,
+        default_value_t = Format::Text
+    )]
     pub(crate) output: Format,
 }
 

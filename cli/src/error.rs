@@ -152,7 +152,8 @@ impl Error {
         let detail = match (error, error.message()) {
             (SdkError::ServiceError(_), Some(message)) => message.to_owned(),
             (SdkError::ServiceError(_), None) => "the service says no more".to_owned(),
-            _ => error_chain(error),
+            // The chain of credentials is told over several lines.
+            _ => words_of(&error_chain(error)),
         };
         Self::Service {
             operation,
@@ -189,6 +190,11 @@ impl Error {
     pub(crate) fn is_closed_pipe(&self) -> bool {
         matches!(self, Self::Terminal(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
+}
+
+/// On one line.
+fn words_of(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn of_path(kind: io::ErrorKind) -> Kind {

@@ -9,7 +9,7 @@ use crate::names::{JobId, ObjectAt, Partitions};
 /// The actions.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A job lists the bucket (or reads an inventory) and puts every object into the queue of the compressor, behind live
+A job lists the bucket (or reads an inventory) and puts every object into the queue of the compressor, behind live \
 traffic; when the queue has worked through, it counts what is left over, and only then it is completed.
 
 Examples:
@@ -114,7 +114,7 @@ pub(crate) struct Start {
 /// Which job.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Counts of a running job may lag behind a little; remaining and missing_outputs are those of the last verification.
+Counts of a running job may lag behind a little; remaining and missing_outputs are those of the last verification. \
 Without --watch the exit code says only whether the job could be read; with it, 0 is completed and 3 is not.
 
 Examples:
@@ -132,7 +132,7 @@ pub(crate) struct Status {
 /// Which job.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The record is marked first, so that children that are under way stop at their next page; then its executions are
+The record is marked first, so that children that are under way stop at their next page; then its executions are \
 stopped. A job that was ended can be gone on with: sluice backfill start --job-id JOB --resume
 
 Examples:
@@ -146,7 +146,7 @@ pub(crate) struct Abort {
 /// Which job.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Waits for the result. Exit code 0: no source is left over and no output is missing. 3: something is, and the record
+Waits for the result. Exit code 0: no source is left over and no output is missing. 3: something is, and the record \
 says how much.
 
 Examples:

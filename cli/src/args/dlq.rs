@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 /// The actions.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Reasons: too_large, access_denied, kms_denied, archived, bad_message, bad_key, output_conflict, wrong_bucket, and none for
+Reasons: too_large, access_denied, kms_denied, archived, bad_message, bad_key, output_conflict, wrong_bucket, and none for \
 what the queue gave up after too many tries.
 
 Examples:
@@ -48,8 +48,8 @@ pub(crate) struct List {
 /// Which messages are sent back.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-What is sent is the body as it was and nothing else. A message of a back-fill stays in its group, so that live traffic
-keeps its place ahead of it. Nothing is removed before the queue has confirmed that it has it; if that removal fails, the
+What is sent is the body as it was and nothing else. A message of a back-fill stays in its group, so that live traffic \
+keeps its place ahead of it. Nothing is removed before the queue has confirmed that it has it; if that removal fails, the \
 object comes twice, which the compressor finds out. What fails again during the replay is left where it is.
 
 Examples:
@@ -70,8 +70,8 @@ pub(crate) struct Replay {
 /// How they are moved.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-SQS moves them on its side, attributes included and without a group: a great many messages of a back-fill are better
-replayed. An endpoint that has no move tasks gets the same by receiving and sending; that is said.
+SQS moves them on its side, attributes included. An endpoint that has no move tasks gets the same by \
+receiving and sending, as replay does it; that is said.
 
 Examples:
   sluice dlq redrive --dry-run

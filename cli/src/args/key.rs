@@ -5,11 +5,11 @@ use clap::{Args, ValueEnum};
 /// Names.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The folder hh is the first byte of the MD5 of NAME: uploads spread over 256 partitions of the bucket, which S3 can serve
+The folder hh is the first byte of the MD5 of NAME: uploads spread over 256 partitions of the bucket, which S3 can serve \
 side by side. NAME may have the prefix and its folder already; the answer is the same.
 
 Examples:
-  sluice key photos/2024/a.json            incoming/99/photos/2024/a.json
+  sluice key photos/2024/a.json            incoming/a5/photos/2024/a.json
   sluice key a.json --output-key           where the compressed one will be
   aws s3 cp a.json \"s3://BUCKET/$(sluice key a.json)\"")]
 pub(crate) struct Key {

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 /// The actions.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without --local the function STACK-purge does it, on the file system that it has mounted and within its own settings; with
+Without --local the function STACK-purge does it, on the file system that it has mounted and within its own settings; with \
 --local this process does, on a path of this machine.
 
 Examples:
@@ -45,10 +45,10 @@ pub(crate) struct Plan {
 /// The real thing.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Goes on until everything was visited, by as many invocations as that takes. With --local it is asked for confirmation; the
+Goes on until everything was visited, by as many invocations as that takes. With --local it is asked for confirmation; the \
 root is taken for 15 minutes at a time, so a run that is interrupted keeps others away for that long at most.
 
-Exit code 0: everything that was due is gone. 3: refused by a budget or by the function's settings, not confirmed, somebody
+Exit code 0: everything that was due is gone. 3: refused by a budget or by the function's settings, not confirmed, somebody \
 else is at this root, or something could not be removed.
 
 Examples:
@@ -135,7 +135,7 @@ impl AgeBy {
 /// What is counted.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without --local the function STACK-count does it, by as many invocations as it takes. Exit code 3: something could not be
+Without --local the function STACK-count does it, by as many invocations as it takes. Exit code 3: something could not be \
 read, so the numbers are too low.
 
 Examples:

@@ -15,6 +15,25 @@ pub enum Disposition {
     Keep,
 }
 
+/// What `compress` makes of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Zip,
+    Gzip,
+    Zstd,
+}
+
+impl Format {
+    /// What the key of an output ends with.
+    const fn extension(self) -> &'static str {
+        match self {
+            Self::Zip => ".zip",
+            Self::Gzip => ".gz",
+            Self::Zstd => ".zst",
+        }
+    }
+}
+
 /// Everything that can be set.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -44,7 +63,12 @@ impl Config {
     /// Reads every setting and reports every mistake at once.
     pub fn parse(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, EnvError> {
         let mut vars = Vars::new(lookup);
-        let extensions = [("zip", ".zip"), ("gzip", ".gz"), ("zstd", ".zst")];
+        let formats = [
+            ("zip", Format::Zip),
+            ("gzip", Format::Gzip),
+            ("zstd", Format::Zstd),
+        ];
+        let format = vars.one_of("COMPRESSION_FORMAT", Format::Zip, &formats);
         let dispositions = [("delete", Disposition::Delete), ("keep", Disposition::Keep)];
         let source_bucket = vars.required("SOURCE_BUCKET");
         let output_bucket = vars.optional("OUTPUT_BUCKET");
@@ -56,7 +80,7 @@ impl Config {
             keys: KeyMap {
                 source_prefix: vars.text("SOURCE_PREFIX", "incoming/"),
                 output_prefix: vars.text("OUTPUT_PREFIX", "processed/"),
-                extension: vars.one_of("COMPRESSION_FORMAT", ".zip", &extensions),
+                extension: format.extension(),
             },
             disposition: vars.one_of("SOURCE_DISPOSITION", Disposition::Delete, &dispositions),
             enqueue_concurrency: at_least_one(vars.ranged("ENQUEUE_CONCURRENCY", 20, 1..=100)),
@@ -143,6 +167,14 @@ mod tests {
         let text = Config::parse(|_| None).unwrap_err().to_string();
         for (name, _) in REQUIRED {
             assert!(text.contains(name), "{name}: {text}");
+        }
+    }
+
+    #[test]
+    fn each_format_has_the_extension_that_compress_gives_it() {
+        for (format, extension) in [("zip", ".zip"), ("gzip", ".gz"), ("zstd", ".zst")] {
+            let config = parse(&[("COMPRESSION_FORMAT", format)]).unwrap();
+            assert_eq!(config.keys.extension, extension);
         }
     }
 

@@ -255,3 +255,5 @@ pub async fn fail(
 #[cfg(test)]
 #[path = "ending_tests.rs"]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::job_in;

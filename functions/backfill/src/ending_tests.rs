@@ -1,7 +1,7 @@
 use super::*;
 use shared::jobs::key;
 
-fn job(state: JobState, failed: u64) -> Job {
+pub(crate) fn job_in(state: JobState, failed: u64) -> Job {
     let mut item = key("j", RECORD);
     for (name, value) in [
         ("state", state.label()),
@@ -23,7 +23,7 @@ fn job(state: JobState, failed: u64) -> Job {
 
 #[test]
 fn a_roll_names_how_many_are_missing_and_the_first() {
-    let job = job(JobState::Listing, 0);
+    let job = job_in(JobState::Listing, 0);
     let mut roll = Roll::of(&job);
     roll.mark(0, true);
     roll.mark(7, true);
@@ -44,7 +44,7 @@ fn only_a_job_without_leftovers_is_completed() {
         remaining,
         missing_outputs,
     };
-    let processing = job(JobState::Processing, 2);
+    let processing = job_in(JobState::Processing, 2);
     assert_eq!(verdict(&processing, left(0, 0), false), JobState::Completed);
     assert_eq!(verdict(&processing, left(2, 2), false), JobState::Failed);
     assert_eq!(
@@ -53,7 +53,7 @@ fn only_a_job_without_leftovers_is_completed() {
     );
     assert_eq!(verdict(&processing, left(3, 0), true), JobState::Failed);
     // A job that had ended does not begin to wait again.
-    let ended = job(JobState::Failed, 0);
+    let ended = job_in(JobState::Failed, 0);
     assert_eq!(verdict(&ended, left(1, 1), false), JobState::Failed);
     assert_eq!(verdict(&ended, left(0, 0), true), JobState::Completed);
 }

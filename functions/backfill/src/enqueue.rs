@@ -84,7 +84,7 @@ fn limiter(job: &Job, share: &Share) -> Option<Limiter> {
     let total = usize::try_from(job.record.partitions_total).unwrap_or(usize::MAX);
     let children = total.div_ceil(plan::batch(total)) as u64;
     Some(Limiter::new(Pace {
-        per_second: share.max_rate_per_second?,
+        per_second: share.max_rate_per_second.or(job.rate)?,
         children: share.workers.unwrap_or(job.workers).min(children),
     }))
 }

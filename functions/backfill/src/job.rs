@@ -22,6 +22,8 @@ pub struct Job {
     pub execution: Option<String>,
     /// Children at a time.
     pub workers: u64,
+    /// Messages a second, all children together; none = as fast as it goes.
+    pub rate: Option<f64>,
     /// Where the objects are read from, if not from a listing.
     pub inventory: Option<Inventory>,
     /// When its items go, seconds since the Unix epoch.
@@ -134,6 +136,7 @@ impl Job {
             plan: text_of(item, "plan").ok_or_else(|| bad("plan"))?.to_owned(),
             execution: text_of(item, "execution").map(str::to_owned),
             workers: number_of(item, "workers").ok_or_else(|| bad("workers"))?,
+            rate: rate_of(item),
             inventory,
             expires_at: number_of(item, "expires_at").unwrap_or_default(),
         })
@@ -268,6 +271,16 @@ fn counted(change: Change, names: [&str; 4], tally: Tally) -> Change {
     each.fold(change, |change, (name, count)| {
         change.set(name, number(count))
     })
+}
+
+/// A rate as an attribute.
+#[must_use]
+pub fn rate(per_second: f64) -> AttributeValue {
+    AttributeValue::N(per_second.to_string())
+}
+
+fn rate_of(item: &Item) -> Option<f64> {
+    item.get("max_rate_per_second")?.as_n().ok()?.parse().ok()
 }
 
 /// The flag of that name; an absent one is false.

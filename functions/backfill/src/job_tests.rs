@@ -132,6 +132,14 @@ fn an_item_of_another_plan_or_without_sense_is_refused() {
 }
 
 #[test]
+fn a_rate_is_remembered() {
+    let mut item = job_item();
+    assert_eq!(Job::read("j", &item).unwrap().rate, None);
+    item.insert("max_rate_per_second".to_owned(), rate(12.5));
+    assert_eq!(Job::read("j", &item).unwrap().rate, Some(12.5));
+}
+
+#[test]
 fn a_record_of_someone_else_names_what_is_missing() {
     for name in ["state", "plan", "workers"] {
         let mut item = job_item();

@@ -11,8 +11,7 @@ use crate::progress::{Seen, Timing};
 const JOB_ID_MAX: usize = 80;
 /// Longest text that is only kept and compared.
 const TEXT_MAX: usize = 1_024;
-/// Children at a time if nothing is said, and at most.
-const WORKERS: u64 = 16;
+/// Most children at a time.
 const WORKERS_MAX: u64 = 1_000;
 
 /// A payload.
@@ -255,22 +254,6 @@ fn start(fields: &mut Fields) -> Result<Start, PayloadError> {
         execution: text(fields, "execution")?,
         timing: timing(fields)?,
     })
-}
-
-impl Start {
-    /// Children at a time for `partitions`: no more than there are, nor such a number that each would send less than one
-    /// message a second.
-    #[must_use]
-    pub fn workers(&self, before: Option<u64>, partitions: usize) -> u64 {
-        let workers = self.workers.or(before).unwrap_or(WORKERS);
-        let workers = workers.min(partitions as u64);
-        let slowest = |rate: f64| (1..=workers).rev().find(|workers| as_f64(*workers) <= rate);
-        self.rate.map_or(Some(workers), slowest).unwrap_or(1).max(1)
-    }
-}
-
-fn as_f64(workers: u64) -> f64 {
-    u32::try_from(workers).map_or(f64::MAX, f64::from)
 }
 
 const MANIFEST: &str = "{\"bucket\": …, \"key\": … of a manifest.json}";

@@ -1,4 +1,5 @@
 use super::*;
+use crate::job::Job;
 
 fn parse(payload: Value) -> Request {
     Request::parse(payload).unwrap()
@@ -144,8 +145,16 @@ fn no_worker_is_without_a_partition_or_slower_than_one_a_second() {
         }))
     };
     assert_eq!(start(json!(null), json!(null)).workers(None, 256), 16);
-    assert_eq!(start(json!(null), json!(null)).workers(Some(3), 256), 3);
-    assert_eq!(start(json!(null), json!(40)).workers(Some(3), 256), 40);
+    let job = crate::ending::job_in(shared::job::JobState::Failed, 0);
+    let before = Job {
+        workers: 30,
+        rate: Some(20.0),
+        ..job
+    };
+    let workers = |rate, workers| start(rate, workers).workers(Some(&before), 256);
+    assert_eq!(workers(json!(null), json!(null)), 20);
+    assert_eq!(workers(json!(25), json!(null)), 25);
+    assert_eq!(workers(json!(100), json!(40)), 40);
     assert_eq!(start(json!(null), json!(40)).workers(None, 7), 7);
     assert_eq!(start(json!(5.5), json!(40)).workers(None, 256), 5);
     assert_eq!(start(json!(1), json!(40)).workers(None, 0), 1);

@@ -12,7 +12,7 @@ use shared::payload::bad_field;
 use crate::change::Change;
 use crate::context::{Context, rfc3339};
 use crate::error::BackfillError;
-use crate::job::{Job, Partition, flag};
+use crate::job::{Job, Partition, flag, rate};
 use crate::listing::decoded;
 use crate::part;
 use crate::plan::{self, Boundaries, PARTITIONS_MAX};
@@ -23,6 +23,9 @@ use crate::work::{Inventory, Part, Work};
 
 /// Most pages that are listed to find boundaries; what is after them is one range.
 const DISCOVERY_PAGES_MAX: usize = 1_000;
+
+/// Children at a time if nothing is said.
+const WORKERS: u64 = 16;
 
 /// Plans the job, or goes on with it: the partitions that are not done.
 pub async fn start(
@@ -90,6 +93,10 @@ async fn resume(
         Some(execution) => change.set("execution", text(execution)),
         None => change,
     };
+    let change = match request.rate {
+        Some(per_second) => change.set("max_rate_per_second", rate(per_second)),
+        None => change,
+    };
     if !context
         .services
         .table
@@ -142,9 +149,9 @@ fn answer(request: &Start, job: &Job, partitions: &[u64]) -> Value {
         "job_id": job.record.job_id,
         "status": JobState::Listing.label(),
         "partitions": partitions,
-        "workers": request.workers(Some(job.workers), partitions.len()),
+        "workers": request.workers(Some(job), partitions.len()),
         "batch": plan::batch(partitions.len()),
-        "max_rate_per_second": request.rate,
+        "max_rate_per_second": request.rate.or(job.rate),
         "dry_run": job.record.dry_run,
         "poll_seconds": request.timing.poll_seconds,
         "settle_seconds": request.timing.settle_seconds,
@@ -186,6 +193,7 @@ async fn planned(
         plan: context.request_id.to_owned(),
         execution: request.execution.clone(),
         workers: request.workers(None, PARTITIONS_MAX),
+        rate: request.rate,
         inventory,
         expires_at: epoch_ms(now + retention) / 1_000,
     };
@@ -317,6 +325,9 @@ fn record_item(job: &Job) -> Result<Item, BackfillError> {
         item.insert(name.to_owned(), number(value));
     }
     item.insert("dry_run".to_owned(), boolean(record.dry_run));
+    if let Some(per_second) = job.rate {
+        item.insert("max_rate_per_second".to_owned(), rate(per_second));
+    }
     if let Some(execution) = &job.execution {
         item.insert("execution".to_owned(), text(execution));
     }
@@ -325,4 +336,22 @@ fn record_item(job: &Job) -> Result<Item, BackfillError> {
         item.insert("inventory".to_owned(), text(&json));
     }
     Ok(item)
+}
+
+impl Start {
+    /// Children at a time for `partitions`, as asked for now or when `job` was planned: no more than there are, nor such a number that each would send less than one
+    /// message a second.
+    #[must_use]
+    pub fn workers(&self, job: Option<&Job>, partitions: usize) -> u64 {
+        let before = job.map(|job| job.workers);
+        let workers = self.workers.or(before).unwrap_or(WORKERS);
+        let workers = workers.min(partitions as u64);
+        let slowest = |rate: f64| (1..=workers).rev().find(|workers| as_f64(*workers) <= rate);
+        let rate = self.rate.or(job.and_then(|job| job.rate));
+        rate.map_or(Some(workers), slowest).unwrap_or(1).max(1)
+    }
+}
+
+fn as_f64(workers: u64) -> f64 {
+    u32::try_from(workers).map_or(f64::MAX, f64::from)
 }

@@ -1,6 +1,7 @@
 //! What was asked of the fake, in the order in which it was asked.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use super::call::{Call, Operation};
 
@@ -19,6 +20,8 @@ pub struct Request {
     pub headers: BTreeMap<String, String>,
     /// Length of the body on the wire, bytes.
     pub body_bytes: u64,
+    /// When it had arrived.
+    pub arrived: Instant,
     /// `None` while there is no answer, and for a connection that was dropped.
     pub status: Option<u16>,
 }
@@ -50,6 +53,7 @@ impl Log {
             query: call.query.clone(),
             headers: call.headers.clone(),
             body_bytes: call.body.len() as u64,
+            arrived: Instant::now(),
             status: None,
         });
         Some(self.requests.len() - 1)

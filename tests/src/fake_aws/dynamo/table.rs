@@ -72,6 +72,15 @@ impl Tables {
         table.set(key, Some(item));
     }
 
+    /// Sets attributes of an item that is there, in the service's own JSON.
+    pub fn set(&mut self, table: &str, (partition, sort): (&str, &str), attributes: &Value) {
+        let table = self.by_name.get_mut(table).unwrap();
+        let key = (partition.to_owned(), sort.to_owned());
+        let mut item = table.item(&key).expect("an item of that key").clone();
+        item.extend(read_item(attributes).unwrap());
+        table.set(key, Some(item));
+    }
+
     /// Removes an item without any condition.
     pub fn remove(&mut self, table: &str, partition: &str, sort: &str) {
         let table = self.by_name.get_mut(table).unwrap();
