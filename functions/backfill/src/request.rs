@@ -353,7 +353,7 @@ fn verify_start(fields: &mut Fields) -> Result<Request, PayloadError> {
 
 fn fail(fields: &mut Fields) -> Result<Request, PayloadError> {
     let any = |value: &Value| match value {
-        Value::String(text) => Some(text.clone()),
+        Value::String(text) => Some(words(text)),
         other => Some(other.to_string()),
     };
     let error = fields.value("error", "anything", any)?;
@@ -367,6 +367,13 @@ fn fail(fields: &mut Fields) -> Result<Request, PayloadError> {
         execution: text(fields, "execution")?,
         reason,
     })
+}
+
+/// What a failed function said; a state machine has it in JSON.
+fn words(cause: &str) -> String {
+    let cause_json: Option<Value> = serde_json::from_str(cause).ok();
+    let words = cause_json.and_then(|json| Some(json["errorMessage"].as_str()?.to_owned()));
+    words.unwrap_or_else(|| cause.to_owned())
 }
 
 impl Shares {

@@ -138,6 +138,15 @@ fn a_failure_is_kept_in_a_kilobyte() {
 }
 
 #[test]
+fn a_failure_is_kept_in_the_functions_own_words() {
+    let cause = json!({"errorType": "E", "errorMessage": "no bucket"}).to_string();
+    match parse(json!({"action": "fail", "job_id": "j", "error": "E", "cause": cause})) {
+        Request::Fail { reason, .. } => assert_eq!(reason, "E: no bucket"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn no_worker_is_without_a_partition_or_slower_than_one_a_second() {
     let start = |rate: Value, workers: Value| {
         started(json!({
