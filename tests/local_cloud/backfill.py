@@ -139,5 +139,5 @@ class BackfillDemo:
         self.claims.add("every source is gone", not left, left)
         wrong = self.bucket.mistakes(self.samples)
         self.claims.add("every output is there and reads back byte for byte", not wrong, wrong)
-        strange = set(self.bucket.keys(OUTPUT_PREFIX)) - before ^ {sample.output_key for sample in self.samples}
+        strange = (set(self.bucket.keys(OUTPUT_PREFIX)) - before) ^ {sample.output_key for sample in self.samples}
         self.claims.add("there is one output for each and nothing else", not strange, strange)
