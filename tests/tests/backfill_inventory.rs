@@ -191,8 +191,10 @@ fn an_object_that_two_lines_name_is_compressed_once() {
 
 const PART: &str = "files/all/data/part-1";
 
+type Damage = fn(&Backfilled, Format);
+
 /// What can be wrong with an inventory, each with a word that its refusal must say.
-fn damages() -> [(&'static str, fn(&Backfilled, Format)); 5] {
+fn damages() -> [(&'static str, Damage); 5] {
     [
         ("manifest.checksum", |job, _| {
             let checksum = MANIFEST.replace(".json", ".checksum");
