@@ -23,7 +23,7 @@ Exit codes:
   5  no access: credentials are missing or expired, or a right is
 
 AWS settings are the SDK's: AWS_PROFILE, AWS_REGION, ~/.aws/config (IAM Identity Center and credential_process included), \
-instance and container roles. AWS_ENDPOINT_URL points all of it at a local cloud.
+instance and container roles. AWS_ENDPOINT_URL points all of it at a local cloud, AWS_CA_BUNDLE says whose certificates it trusts.
 
 Examples:
   sluice key photos/2024/a.json          where an uploader puts it

@@ -1,11 +1,13 @@
 //! What is called: one configuration, a client for each service, the queues of a stack.
 
+use std::ffi::OsString;
 use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_sqs::config::SharedHttpClient;
 use aws_sdk_sqs::types::QueueAttributeName;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use shared::jobs::Jobs;
 
 use crate::error::Error;
@@ -18,6 +20,12 @@ const READ_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) struct Aws {
     config: SdkConfig,
 }
+
+/// Names a file of certificates to trust instead of the system's, as for the AWS CLI. The SDK for Rust does not read it.
+const CA_BUNDLE: &str = "AWS_CA_BUNDLE";
+
+/// How each certificate in such a file begins.
+const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
 
 /// A queue, as it answers for itself.
 #[derive(Clone, Debug)]
@@ -32,9 +40,7 @@ pub(crate) struct Queue {
 impl Aws {
     /// Reads environment, profiles and whatever else says who asks and where.
     pub(crate) async fn load() -> Result<Self, Error> {
-        let http = aws_smithy_http_client::Builder::new()
-            .tls_provider(Provider::Rustls(CryptoMode::Ring))
-            .build_https();
+        let http = http(std::env::var_os(CA_BUNDLE))?;
         let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .http_client(http)
             .timeout_config(TimeoutConfig::builder().read_timeout(READ_TIMEOUT).build())
@@ -105,4 +111,27 @@ impl Aws {
             what: format!("queue {}", queue.name),
         })
     }
+}
+
+/// HTTPS, trusting the system's certificates or those of `ca_bundle`.
+fn http(ca_bundle: Option<OsString>) -> Result<SharedHttpClient, Error> {
+    let https = aws_smithy_http_client::Builder::new();
+    let https = https.tls_provider(Provider::Rustls(CryptoMode::Ring));
+    let Some(path) = ca_bundle.filter(|path| !path.is_empty()) else {
+        return Ok(https.build_https());
+    };
+    let shown = format!("{CA_BUNDLE} {}", path.display());
+    let failed = |source| Error::Path {
+        path: shown.clone(),
+        source,
+    };
+    let bundle = std::fs::read(&path).map_err(failed)?;
+    // The client does not say that it trusts nobody, it ends the process.
+    if !bundle.windows(BEGIN.len()).any(|window| window == BEGIN) {
+        return Err(Error::Usage(format!("{shown} has no certificate")));
+    }
+    let trusted = TrustStore::empty().with_pem_certificate(bundle);
+    let context = TlsContext::builder().with_trust_store(trusted).build();
+    let unusable = |error| failed(std::io::Error::other(error));
+    Ok(https.tls_context(context.map_err(unusable)?).build_https())
 }

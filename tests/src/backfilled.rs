@@ -293,6 +293,33 @@ pub fn start_payload(fields: &Value) -> Value {
     payload
 }
 
+/// A job of one partition with so many objects, not yet enqueued.
+#[must_use]
+pub fn one_partition(
+    objects: usize,
+    fields: &Value,
+    settings: &[(&str, &str)],
+) -> (Backfilled, Value, Vec<String>) {
+    let job = start(settings);
+    let keys: Vec<_> = (0..objects)
+        .map(|number| format!("incoming/{number:05}"))
+        .collect();
+    job.sources(&keys);
+    let mut all = json!({"partitions": ["incoming/"]});
+    for (name, value) in fields.as_object().unwrap() {
+        all[name] = value.clone();
+    }
+    let started = job.start_job(&all);
+    (job, started, keys)
+}
+
+/// Sorted keys, each once.
+#[must_use]
+pub fn without_duplicates(mut keys: Vec<String>) -> Vec<String> {
+    keys.dedup();
+    keys
+}
+
 /// An answer that is one.
 #[must_use]
 pub fn answered(answer: Answer) -> Value {

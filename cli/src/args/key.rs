@@ -1,6 +1,7 @@
 //! `sluice key`.
 
 use clap::{Args, ValueEnum};
+use shared::key::Format;
 
 /// Names.
 #[derive(Debug, Args)]
@@ -45,10 +46,11 @@ impl Compression {
     /// What is appended to the source's name.
     pub(crate) const fn extension(self) -> &'static str {
         match self {
-            Self::Zip => ".zip",
-            Self::Gzip => ".gz",
-            Self::Zstd => ".zst",
+            Self::Zip => Format::Zip,
+            Self::Gzip => Format::Gzip,
+            Self::Zstd => Format::Zstd,
         }
+        .extension()
     }
 }
 

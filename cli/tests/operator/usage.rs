@@ -1,11 +1,15 @@
 //! What needs no AWS: wrong usage, keys, completions.
 
+use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use crate::{Ran, run, sluice};
+use tests::fake_aws::Request;
+
+use crate::backfill::stack;
+use crate::{Ran, against, run, sluice, text};
 
 #[test]
 fn wrong_usage_is_said_on_standard_error_and_has_its_own_code() {
@@ -61,6 +65,46 @@ fn without_region_or_credentials_it_says_what_to_do() {
         ran.err.contains("credentials") && ran.err.lines().count() == 1,
         "{ran:?}"
     );
+}
+
+#[test]
+fn a_profile_says_who_asks_and_where() {
+    let fake = stack();
+    let dir = tempfile::tempdir().unwrap();
+    let (config, process) = (dir.path().join("config"), dir.path().join("process.sh"));
+    let keys = r#"{"Version": 1, "AccessKeyId": "AKIDOFPROCESS", "SecretAccessKey": "secret"}"#;
+    fs::write(&process, format!("cat <<'END'\n{keys}\nEND\n")).unwrap();
+    let profile = format!(
+        "[profile operator]\nregion = us-east-1\ncredential_process = /bin/sh {}\n",
+        text(&process)
+    );
+    fs::write(&config, profile).unwrap();
+    let ran = Ran::of(
+        sluice(&["--stack", "s", "dlq", "list"])
+            .env("AWS_ENDPOINT_URL", fake.endpoint())
+            .env("AWS_CONFIG_FILE", &config)
+            .env("AWS_PROFILE", "operator"),
+    );
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let requests = fake.requests();
+    let signed = |request: &Request| request.headers["authorization"].contains("AKIDOFPROCESS");
+    assert!(requests.iter().all(signed), "{requests:?}");
+}
+
+#[test]
+fn certificates_that_are_not_there_are_said_and_not_ignored() {
+    let fake = stack();
+    let dir = tempfile::tempdir().unwrap();
+    let empty = dir.path().join("empty.pem");
+    fs::write(&empty, "no certificate").unwrap();
+    for (path, code) in [("/no/such.pem", 4), (text(&empty), 2)] {
+        let ran = Ran::of(against(&fake, &["dlq", "list"]).env("AWS_CA_BUNDLE", path));
+        assert_eq!(ran.code, code, "{ran:?}");
+        assert!(
+            ran.err.contains("AWS_CA_BUNDLE") && ran.err.contains(path),
+            "{ran:?}"
+        );
+    }
 }
 
 #[test]

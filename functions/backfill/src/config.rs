@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use shared::env::{EnvError, Vars};
-use shared::key::{KeyMap, overlap};
+use shared::key::{Format, KeyMap, overlap};
 use shared::telemetry::Settings;
 
 /// What becomes of a source whose output is confirmed; that of `compress`.

@@ -1,7 +1,8 @@
 //! Keys as CSV inventories write them: form-encoded, as in S3's event notifications.
 //!
-//! Source: S3 user guide, "Cataloging and analyzing your data with S3 Inventory": in CSV the key name "is URL-encoded
-//! and must be decoded"; a space comes as `+`, a plus sign as `%2B`. Parquet has keys as they are.
+//! Source: S3 user guide, "Cataloging and analyzing your data with S3 Inventory", on the column Key: URL-encoded in CSV.
+//! The guide does not say that a space comes as `+` and a plus sign as `%2B`; those who read such lists report it, and the
+//! other places where S3 encodes keys do the same. Parquet has keys as they are.
 
 use percent_encoding::percent_decode;
 

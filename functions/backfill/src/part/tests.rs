@@ -173,6 +173,27 @@ async fn a_part_of_many_rows_becomes_several_partitions() {
 }
 
 #[tokio::test]
+async fn a_range_of_rows_is_not_left_wherever_reading_goes_on() {
+    let lines = lines(30);
+    for (format, schema, content) in [
+        ("CSV", CSV_SCHEMA, as_csv(&lines)),
+        (
+            "Parquet",
+            PARQUET_SCHEMA,
+            as_parquet(std::slice::from_ref(&lines)),
+        ),
+    ] {
+        let delivered = Delivered::of(format, schema, &[("1", content)]);
+        let (inventory, mut parts) = delivered.plan().await.unwrap();
+        parts[0].rows = Some([10, 20]);
+        for (from_row, expected) in [(0, 10..20), (15, 15..20), (20, 20..20)] {
+            let read = delivered.keys(&inventory, &parts[0], from_row).await;
+            assert_eq!(read.unwrap(), keys(&lines[expected]), "{format} {from_row}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_footer_longer_than_what_is_read_first_is_read_whole() {
     let groups: Vec<Vec<Line>> = lines(300).chunks(1).map(<[Line]>::to_vec).collect();
     let part = as_parquet(&groups);

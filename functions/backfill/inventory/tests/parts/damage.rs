@@ -110,6 +110,30 @@ fn what_is_no_part_at_all_is_refused() {
     }
 }
 
+#[test]
+fn no_single_bit_makes_a_reader_panic() {
+    let schema = "message m { required binary key; optional int64 size; }";
+    let writing = Writing {
+        dictionary: false,
+        version_2: true,
+        ..Writing::default()
+    };
+    let content = made::parquet(schema, [numbered(3)], &writing, Vec::new()).unwrap();
+    let mut errors = Vec::new();
+    for bit in 0..content.len() * 8 {
+        let mut content = content.clone();
+        content[bit / 8] ^= 1 << (bit % 8);
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&content).unwrap();
+        let read = all(&file, &Layout::Parquet, 0, None);
+        errors.extend(read.err().map(|error| error.to_string()));
+    }
+    // What is checked here and not by the decoder, and what the decoder does not check at all.
+    for words in ["ends before its row group does", "the decoder broke off"] {
+        assert!(errors.iter().any(|error| error.contains(words)), "{words}");
+    }
+}
+
 /// Cuts or flips what is written, and reads it: rows, or an error that names the part.
 fn damaged(file: &File, layout: &Layout, cut: Option<u64>, flips: &[(u64, u8)]) {
     use std::os::unix::fs::FileExt;

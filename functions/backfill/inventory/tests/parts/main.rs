@@ -227,6 +227,16 @@ fn both(lines: &[Line], group_rows: usize) -> [(File, Layout); 2] {
 }
 
 #[test]
+fn a_row_repeated_across_two_batches_is_given_once() {
+    let mut lines = numbered(1_002);
+    lines[1_000] = lines[999].clone();
+    for (file, layout) in both(&lines, 500) {
+        let rows = all(&file, &layout, 0, None).unwrap();
+        assert_eq!(rows, expected(&lines));
+    }
+}
+
+#[test]
 fn a_part_without_rows_has_no_batches() {
     for (file, layout) in both(&[], 1) {
         assert!(
