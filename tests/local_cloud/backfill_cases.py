@@ -18,7 +18,7 @@ import report
 from backfill import AT_ONCE, Bucket, small_samples
 from cloud import Cloud
 from command_line import Sluice
-from deployment import STACK, Deployment, client, deploy
+from deployment import ROOT, STACK, Deployment, client, deploy
 from samples import OUTPUT_PREFIX, SOURCE_PREFIX, Sample
 
 BUCKET = "there-already"
@@ -191,10 +191,10 @@ class BackfillTest:
         functions.update_function_configuration(FunctionName=name, Environment={"Variables": changed})
         return variables["MAX_OBJECT_BYTES"]
 
-    def invoke(self, action: str, **payload: object) -> dict:
+    def invoke(self, payload: dict) -> dict:
         """Calls the function by hand, as the state machine does."""
-        body = json.dumps({"action": action} | payload)
-        answer = self.deployment.client("lambda").invoke(FunctionName=self.deployment.outputs["BackfillFunctionName"], Payload=body)
+        name = self.deployment.outputs["BackfillFunctionName"]
+        answer = self.deployment.client("lambda").invoke(FunctionName=name, Payload=json.dumps(payload))
         return json.loads(answer["Payload"].read())
 
     def show_batches(self) -> None:
@@ -202,18 +202,18 @@ class BackfillTest:
         samples = list(small_samples("batches", 60, 8))
         self.bucket.put(samples)
         job = {"job_id": "batches"}
-        plan = self.invoke("start", **job)
+        plan = self.invoke(_event("backfill-dry-run") | job | {"dry_run": False})
         shares = [job | {"partition": number, "workers": plan["workers"]} for number in plan["partitions"]]
-        said = self.invoke("enqueue", Items=shares, BatchInput={})
+        said = self.invoke(_event("backfill-batch") | {"Items": shares})
         done = (said.get("status"), said.get("Items"), len(shares)) == ("complete", [], 9)
         self.claims.add(f"batches: one invocation enqueues {len(shares)} partitions", done, said)
-        self.invoke("listed", **job)
+        self.invoke({"action": "listed"} | job)
         self.wait(lambda: self.job("batches").get("succeeded", 0) >= len(samples))
-        begun = self.invoke("verify_start", **job, round="by-hand")
+        begun = self.invoke({"action": "verify_start", "round": "by-hand"} | job)
         shares = [job | {"partition": number, "round": begun["round"]} for number in begun["partitions"]]
-        said = self.invoke("verify", Items=shares, BatchInput={})
+        said = self.invoke({"action": "verify", "Items": shares, "BatchInput": {}})
         self.claims.add("batches: and one verifies them", said.get("status") == "complete", said)
-        self.invoke("conclude", **job, round=begun["round"])
+        self.invoke({"action": "conclude", "round": begun["round"]} | job)
         record = self.job("batches")
         self.rows.append(("-", *report.job_row("batches", record)))
         self.claim_done("batches", samples, (0, record, ""))
@@ -242,6 +242,10 @@ class BackfillTest:
         self.claim_done("inventory", samples, ended)
         wrong = self.bucket.mistakes(samples)
         self.claims.add("inventory: outputs read back byte for byte", not wrong, wrong)
+
+
+def _event(name: str) -> dict:
+    return json.loads((ROOT / "events" / f"{name}.json").read_text())
 
 
 def _kill_half(cloud: Cloud, function: str) -> int:
