@@ -154,8 +154,7 @@ def _print_commands(deployed: sam.Deployment, tree: sweep.Tree) -> None:
     # Version 1 of the AWS CLI sends SQS commands to the real endpoint in spite of AWS_ENDPOINT_URL.
     aws = shlex.quote(str(sam.CLOUD_FOLDER / "aws"))
     lines.append(f'aws() {{ {aws} --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }}')
-    lines.append('sluice() { SSL_CERT_FILE="$AWS_CA_BUNDLE" command sluice "$@"; }')
-    # cargo-lambda goes by SSL_CERT_FILE alone, too, with which nothing else would reach the internet.
+    # cargo-lambda goes by SSL_CERT_FILE alone, with which nothing else would reach the internet.
     trusting = 'SSL_CERT_FILE="$AWS_CA_BUNDLE" command cargo "$@"'
     lines.append(f'cargo() {{ case "$1 $2" in "lambda invoke"|"lambda deploy") {trusting};; *) command cargo "$@";; esac; }}')
     settings.write_text("\n".join([*lines, ""]))

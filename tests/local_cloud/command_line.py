@@ -14,8 +14,7 @@ class Sluice:
     """`sluice` as an operator of the stack calls it, for programs: documents and JSON lines."""
 
     def __init__(self, cloud: Cloud):
-        # What its TLS trusts beside the system's certificates.
-        self._environment = cloud.environment() | {"SSL_CERT_FILE": str(cloud.certificate), "SLUICE_STACK": deployment.STACK}
+        self._environment = cloud.environment() | {"SLUICE_STACK": deployment.STACK}
 
     def run(self, *arguments: str, told: Callable[[dict], None] = lambda _: None) -> tuple[int, list[dict], str]:
         """Exit code, the documents in their order, and what it said to people; `told` gets each document as it comes."""
