@@ -136,12 +136,21 @@ def _repair_scaling(deployment: Deployment) -> None:
 
 def _grant_what_is_not_told(deployment: Deployment) -> None:
     """MiniStack 1.5.33 evaluates a policy without the file system that an EFS request names outside its path, and without the
-    namespace of metrics. So what the role allows for one file system and one namespace alone, it would refuse."""
-    if not (name := deployment.outputs.get("MonitorFunctionName")):
-        return
-    role = deployment.client("lambda").get_function_configuration(FunctionName=name)["Role"].rpartition("/")[2]
+    namespace of metrics. So what the role allows for one file system and one namespace alone, it would refuse.
+
+    And it asks for actions that AWS does not have: a batch, and a transaction, is allowed there if each of its parts is.
+    """
     file_systems = ("CreateMountTarget", "DescribeFileSystems", "DescribeMountTargets")
     actions = [f"elasticfilesystem:{action}" for action in file_systems] + ["cloudwatch:PutMetricData"]
+    if "MonitorFunctionName" in deployment.outputs:
+        _grant(deployment, "MonitorFunctionName", actions)
+    _grant(deployment, "BackfillFunctionName", ["sqs:SendMessageBatch", "dynamodb:TransactWriteItems"])
+
+
+def _grant(deployment: Deployment, function: str, actions: list[str]) -> None:
+    """Lets the role of the function that the output names do this, too."""
+    name = deployment.outputs[function]
+    role = deployment.client("lambda").get_function_configuration(FunctionName=name)["Role"].rpartition("/")[2]
     statement = {"Effect": "Allow", "Action": actions, "Resource": "*"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     deployment.client("iam").put_role_policy(RoleName=role, PolicyName="not-told", PolicyDocument=policy)
