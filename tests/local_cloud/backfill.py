@@ -121,7 +121,8 @@ class BackfillDemo:
         code, job, words = self.start("how-much", "--dry-run")
         right = {"state": "completed", "listed": len(self.samples), "enqueued": 0}
         found = {name: job.get(name) for name in right}
-        self.claims.add(f"a dry run counts the {len(self.samples)} objects that no event told of", (code, found) == (0, right), (job, words))
+        sentence = f"a dry run counts the {len(self.samples)} objects that no event told of"
+        self.claims.add(sentence, (code, found) == (0, right), (job, words))
         untouched = sorted(self.bucket.keys(SOURCE_PREFIX)) == sorted(sample.source_key for sample in self.samples)
         self.claims.add("it sends nothing: all of them are still there", untouched)
 
