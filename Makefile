@@ -49,7 +49,7 @@ build: $(SETUP) ## release build for AWS (arm64, full LTO) into .aws-sam/
 	for manifest in functions/*/Cargo.toml; do (cd $${manifest%/Cargo.toml} && cargo lambda build --locked --release $(CARGO_LAMBDA_FLAGS)); done
 	sam build --parameter-overrides Architecture=$(ARCHITECTURE)
 
-demo: $(SETUP) ## the whole chain for real on a local cloud: deploy, upload, compress, verify, print a table
+demo: $(SETUP) ## the whole chain for real on a local cloud: deploy, upload, compress, backfill, verify, print tables
 	@$(PYTHON_CLOUD) tests/local_cloud demo
 
 up: $(SETUP) ## the same local cloud, left running, with commands to play with
@@ -77,14 +77,14 @@ check: $(SETUP) ## format, clippy, state machines, template lint (source and tra
 	else echo "cargo-deny is not installed: CI checks bans, licences, sources and advisories"; fi
 
 test: export AWS_DEFAULT_REGION := us-east-1
-test: $(SETUP) ## all tests: Rust, least privilege, the bill, then the deployed chain (as 'make demo') and the deployed template
+test: $(SETUP) ## all tests: Rust, least privilege, the bill, then the deployed chain (as 'make demo'), the deployed template and backfills
 	cargo build --locked --workspace --bins
 	rm -rf .local-cloud/operations
 	OPERATIONS_SEEN=$(CURDIR)/.local-cloud/operations cargo test --locked --workspace --all-features
 	$(PYTHON_CLOUD) tests/local_cloud/transform.py template.yaml > .local-cloud/transformed.json
 	$(PYTHON_CLOUD) tests/template/privileges.py .local-cloud/transformed.json .local-cloud/operations
 	$(PYTHON_CLOUD) -m unittest discover -s bench/cost
-	$(PYTHON_CLOUD) tests/local_cloud demo deployed
+	$(PYTHON_CLOUD) tests/local_cloud demo deployed backfill
 
 bench: $(SETUP) ## compare with a Python function of the same behaviour: table, CSV, chart
 	cargo build --locked --release -p compress

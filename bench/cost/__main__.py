@@ -15,7 +15,7 @@ sys.path.append(str(Path(__file__).resolve().parent.parent))  # tables.py and sv
 import bill_report as report  # noqa: E402
 import prices as price_file  # noqa: E402
 from bill_chart import write_svg  # noqa: E402
-from choices import changes, rows  # noqa: E402
+from choices import a_backfill, changes, rows  # noqa: E402
 from load import BENCH, VARIANTS, Load, deployed, measured  # noqa: E402
 
 
@@ -50,6 +50,13 @@ def compress_options(parser: argparse.ArgumentParser, default: Load) -> None:
     add("--output-days", type=number(0), default=default.output_days, help="how long outputs stay; 0: their storage is not counted")
     add("--listed-keys", type=number(0), default=default.listed_keys, help="keys listed in the month")
     add("--cpu-factor", type=number(0.01), default=default.cpu_factor, help="CPU time on Lambda's cores against that measured")
+
+
+def backfill_options(parser: argparse.ArgumentParser, default: Load) -> None:
+    """What is already there."""
+    add = parser.add_argument_group("backfill").add_argument
+    add("--backfill-objects", type=number(0), default=default.backfill_objects, help="handed to compress once in the month, besides the others")
+    add("--backfill-by", choices=["list", "inventory"], default=default.backfill_by, help="how they are found")
 
 
 def common_options(parser: argparse.ArgumentParser, default: Load) -> None:
@@ -87,7 +94,7 @@ def arguments() -> argparse.Namespace:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     default = Load()
-    for add_group in (compress_options, common_options, tree_options):
+    for add_group in (compress_options, backfill_options, common_options, tree_options):
         add_group(parser, default)
     target = Path(os.environ.get("CARGO_TARGET_DIR", BENCH.parent / "target"))
     parser.add_argument("--prices", type=Path, default=price_file.DEFAULT.relative_to(BENCH.parent), help="price file")
@@ -105,13 +112,14 @@ def main() -> None:
     if not source.exists():
         sys.exit(f"no price file {source}")
     prices = price_file.read(source)
-    lines, others = rows(load, prices), changes(load, prices)
+    lines, others, job = rows(load, prices), changes(load, prices), a_backfill(load, prices)
     head = report.notes(load, measured(load.format), prices)
-    text = "\n\n".join(["\n".join(head), report.row_table(lines), report.service_table(lines), report.change_table(others)])
+    tables = [report.row_table(lines), report.service_table(lines), report.change_table(others), report.backfill_table(job)]
+    text = "\n\n".join(["\n".join(head), *tables])
     print(text)
     work = target.resolve() / "bench"
     work.mkdir(parents=True, exist_ok=True)
-    files = [*report.write_csv(work, lines, others, head), work / "cost.svg", work / "cost.txt"]
+    files = [*report.write_csv(work, lines, others, job, head), work / "cost.svg", work / "cost.txt"]
     write_svg(work / "cost.svg", lines, others, head)
     (work / "cost.txt").write_text(text + "\n")
     print(f"\nwritten: {', '.join(path.name for path in files)} in {work}")

@@ -9,7 +9,7 @@ from load import DAYS, GB, HOURS, Load
 from prices import Prices
 from quantities import traces
 
-FUNCTIONS = ("compress", "count", "purge", "monitor", "stack")
+FUNCTIONS = ("compress", "backfill", "count", "purge", "monitor", "stack")
 MONTH_S = HOURS * 3600
 # Of compress's lines, counted by hand from their fields; CloudWatch adds 26 bytes to each event.
 METRICS_LINE_BYTES = 515 + 26

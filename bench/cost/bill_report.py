@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bill import FUNCTIONS, Row, by_service, total
-from choices import Change
+from choices import Backfill, Change
 from compress import at_once
 from load import HOURS, Load, Measured
 from prices import Prices
@@ -27,6 +27,7 @@ def notes(load: Load, measured: Measured, prices: Prices) -> list[str]:
         f"a tree of {load.tree_files:,.0f} files; a month of {HOURS} hours",
         f"compress keeps up with {at_once(load, measured):,.0f} invocations at a time (the template's CompressMaxConcurrency allows 100)",
         "removed sources: the bucket is versioned, so their bytes stay until a lifecycle rule for old versions takes them (--version-days)",
+        "a backfill's Lambda time is ASSUMED (bench/cost/backfill.py), not measured",
         "not in it: the uploader's own requests, outputs beyond the days asked for, storage of the file system, cold starts, retries",
     ]
 
@@ -52,11 +53,23 @@ def change_table(changes: Sequence[Change]) -> str:
     return table(("what each choice changes", "from", "to", "USD a month"), cells, left=3)
 
 
-def write_csv(folder: Path, rows: Sequence[Row], changes: Sequence[Change], head: Sequence[str]) -> list[Path]:
-    """`cost.csv` and `cost-choices.csv`."""
+def backfill_table(job: Backfill) -> str:
+    """What it takes to hand over and verify what is there already, by service; compress's work beside it."""
+    ways = (job.by_listing, job.by_inventory)
+    lines = [(service, *(usd(way.get(service, 0.0)) for way in ways)) for service in job.by_listing]
+    lines.append(("all", *(usd(sum(way.values())) for way in ways)))
+    lines.append(("compress besides, without storage", *[usd(job.compressing)] * 2))
+    return table((f"USD, a backfill of {job.objects:,.0f} objects", "by listing", "by inventory"), lines)
+
+
+def write_csv(folder: Path, rows: Sequence[Row], changes: Sequence[Change], job: Backfill, head: Sequence[str]) -> list[Path]:
+    """`cost.csv`, `cost-choices.csv`, and `cost-backfill.csv`."""
     lines = [(r.function, r.service, r.item, f"{r.quantity:.6g}", r.unit, f"{r.usd:.4f}", "yes" if r.fixed else "no") for r in rows]
     other = [(c.name, c.chosen, c.instead, f"{c.usd:.4f}") for c in changes]
+    services = [(name, f"{job.by_listing[name]:.4f}", f"{job.by_inventory.get(name, 0.0):.4f}") for name in job.by_listing]
+    services.append(("compress besides", *[f"{job.compressing:.4f}"] * 2))
     return [
+        write_lines(folder / "cost-backfill.csv", ("service", "usd_by_listing", "usd_by_inventory"), services, head),
         write_lines(folder / "cost.csv", ("function", "service", "item", "quantity", "unit", "usd_month", "fixed"), lines, head),
         write_lines(folder / "cost-choices.csv", ("choice", "from", "to", "usd_month"), other, head),
     ]

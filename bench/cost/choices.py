@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import backfill
 import compress
 import trees
 from bill import Row, total
@@ -28,6 +29,7 @@ CHOICES: tuple[tuple[str, str, tuple[object, ...]], ...] = (
     ("output_days", "days of outputs on the bill", (0, 30)),
     ("listed_keys", "keys listed once, 1,000 a request", (0, 50_000_000)),
 )
+BACKFILL_OBJECTS = 50_000_000
 STORAGE = ("version_days", "source", "output_days")
 
 
@@ -47,11 +49,35 @@ def rows(load: Load, prices: Prices, measure: Callable[[str], Measured] = measur
     numbers = measure(load.format)
     return [
         *compress.rows(load, numbers, prices),
+        *backfill.rows(load, numbers, prices),
         *trees.count_rows(load, numbers, prices),
         *trees.purge_rows(load, numbers, prices),
         *trees.monitor_rows(load, numbers, prices),
         *trees.stack_rows(load, prices),
     ]
+
+
+@dataclass(frozen=True)
+class Backfill:
+    """A backfill by itself, once by a listing and once by an inventory: USD by service, and what compress costs besides."""
+
+    objects: float
+    by_listing: dict[str, float]
+    by_inventory: dict[str, float]
+    compressing: float
+
+
+def a_backfill(load: Load, prices: Prices, measure: Callable[[str], Measured] = measured) -> Backfill:
+    """Of the objects of the load, or of 50,000,000 if it has none."""
+    load = replace(load, backfill_objects=load.backfill_objects or BACKFILL_OBJECTS)
+    numbers = measure(load.format)
+    sums = []
+    for way in ("list", "inventory"):
+        of_service: dict[str, float] = {}
+        for row in backfill.rows(replace(load, backfill_by=way), numbers, prices):
+            of_service[row.service] = of_service.get(row.service, 0.0) + row.usd
+        sums.append(of_service)
+    return Backfill(load.backfill_objects, *sums, backfill.compressing(load, numbers, prices))
 
 
 def changes(load: Load, prices: Prices, measure: Callable[[str], Measured] = measured) -> list[Change]:

@@ -34,6 +34,9 @@ class Load:
     output_days: float = 0  # that an output stays; 0 = its storage is not counted
     listed_keys: float = 0
     cpu_factor: float = 1.0  # CPU time on Lambda's cores against that measured here
+    # backfill
+    backfill_objects: float = 0  # found and handed to compress once in the month
+    backfill_by: str = "list"
     # all functions
     sample_rate: float = 0.01
     log_days: float = 7

@@ -10,6 +10,7 @@ import unittest
 from dataclasses import fields, replace
 from pathlib import Path
 
+import backfill
 import choices
 import compress
 import prices as price_file
@@ -142,6 +143,56 @@ class ByHand(unittest.TestCase):
         self.assertEqual(of(Load(), "SSM", "documents").usd, 0)
 
 
+class ABackfill(unittest.TestCase):
+    """Of 50,000,000 objects, of which none is there any more afterwards."""
+
+    LOAD = Load(backfill_objects=50_000_000)
+
+    def of(self, service: str, item: str, **changes: object) -> Row:
+        found = backfill.rows(replace(self.LOAD, **changes), MEASURED, PRICES)
+        return next(row for row in found if row.service == service and row.item.startswith(item))
+
+    def test_it_is_listed_a_thousand_keys_at_a_time(self) -> None:
+        self.assertEqual(self.of("S3", "LIST").quantity, 50_000 + 3 * 257)
+        self.assertAlmostEqual(self.of("S3", "LIST").usd, 0.253855)
+        # What stays is listed once more, to be verified.
+        self.assertEqual(self.of("S3", "LIST", source="keep").quantity, 100_000 + 3 * 257)
+
+    def test_by_inventory_nothing_is_listed(self) -> None:
+        self.assertAlmostEqual(self.of("S3", "inventory", backfill_by="inventory").usd, 0.125)
+        found = backfill.rows(replace(self.LOAD, backfill_by="inventory"), MEASURED, PRICES)
+        self.assertFalse([row for row in found if row.item.startswith("LIST")])
+
+    def test_looks_of_a_verification(self) -> None:
+        self.assertEqual(self.of("S3", "HEAD").quantity, 0)
+        self.assertAlmostEqual(self.of("S3", "HEAD", source="keep").usd, 20)
+        self.assertAlmostEqual(self.of("S3", "HEAD", backfill_by="inventory").usd, 40)
+
+    def test_the_queue_has_three_requests_for_ten_objects(self) -> None:
+        self.assertEqual(self.of("SQS", "send").quantity, 15e6)
+        self.assertAlmostEqual(self.of("SQS", "send").usd + self.of("SQS", "fair").usd, 7.5)
+
+    def test_the_table_is_written_once_a_page_and_once_an_invocation_of_compress(self) -> None:
+        told = (50_000 * backfill.PAGE_S / 5 + 257) * 4
+        self.assertAlmostEqual(self.of("DynamoDB", "writes").quantity, 5e6 + 50_000 + 2 * 257 + told)
+        self.assertAlmostEqual(self.of("DynamoDB", "writes").usd, 3.17, delta=0.005)
+
+    def test_it_is_looked_at_each_minute_for_an_hour_then_less_often(self) -> None:
+        for seconds, number in ((0, 0), (1, 1), (60, 1), (61, 2), (3_600, 60), (3_601, 61), (3_660, 61), (3_662, 62)):
+            self.assertEqual(backfill.looks(seconds), number, seconds)
+        self.assertLess(backfill.looks(14 * 86_400), 2_500)
+
+    def test_compressing_them_costs_what_as_many_others_cost_but_for_their_messages(self) -> None:
+        load = Load(files_per_hour=1_000_000, backfill_objects=720e6)
+        services = by_service(compress.rows(load, MEASURED, PRICES))
+        metrics = of(load, "CloudWatch", "metrics").usd
+        others = sum(services[name]["compress"] for name in ("S3", "Lambda", "CloudWatch")) - metrics
+        self.assertAlmostEqual(backfill.compressing(load, MEASURED, PRICES), others)
+
+    def test_none_costs_nothing(self) -> None:
+        self.assertEqual(backfill.rows(Load(), MEASURED, PRICES), [])
+
+
 class ForAnyLoad(unittest.TestCase):
     def test_no_load_costs_nothing_but_what_is_fixed(self) -> None:
         idle = Load(files_per_hour=0, tree_files=0, counts_per_month=0, ticks_per_month=0, tracing="all", alarms=4, dashboards=1)
@@ -150,7 +201,7 @@ class ForAnyLoad(unittest.TestCase):
 
     def test_more_never_costs_less(self) -> None:
         growing = (
-            "files_per_hour file_mb version_days output_days listed_keys cpu_factor sample_rate log_days alarms dashboards "
+            "files_per_hour backfill_objects file_mb version_days output_days listed_keys cpu_factor sample_rate log_days alarms dashboards "
             "tree_files due_share sweeps_per_month counts_per_month ticks_per_month workers"
         )
         for field in growing.split():
@@ -198,7 +249,7 @@ class TheProgram(unittest.TestCase):
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             self.assertIn("NOT AN AWS BILL", done.stdout)
             written = {path.name for path in (Path(folder) / "bench").iterdir()}
-            self.assertEqual(written, {"cost.csv", "cost-choices.csv", "cost.svg", "cost.txt"})
+            self.assertEqual(written, {"cost.csv", "cost-backfill.csv", "cost-choices.csv", "cost.svg", "cost.txt"})
 
     def test_a_wrong_option_is_refused(self) -> None:
         for options in (["--sample-rate", "2"], ["--files-per-hour", "nan"], ["--batch", "0"], ["--format", "rar"]):

@@ -181,6 +181,29 @@ pub fn parse(body: &str) -> Result<Vec<Result<Notice, BadMessage>>, BadMessage> 
     Err(BadMessage::UnknownEnvelope)
 }
 
+/// Longest identifier of a job, characters.
+const JOB_ID_MAX: usize = 80;
+
+/// The job that a message belongs to: its body's top-level `job_id`, if that is one.
+///
+/// Anything else there concerns nobody here, and no message fails for it.
+#[must_use]
+pub fn job_id(body: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Body {
+        job_id: String,
+    }
+    let Body { job_id } = serde_json::from_str(body).ok()?;
+    is_job_id(&job_id).then_some(job_id)
+}
+
+/// Whether a text can name a job: 1 to 80 of `A-Z a-z 0-9 _ -`, which is a message group's name too.
+#[must_use]
+pub fn is_job_id(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    (1..=JOB_ID_MAX).contains(&text.len()) && text.bytes().all(allowed)
+}
+
 #[expect(clippy::needless_pass_by_value, reason = "used as `map_err(shape)`")]
 fn shape(detail: impl ToString) -> BadMessage {
     BadMessage::Shape {

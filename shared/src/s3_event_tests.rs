@@ -157,6 +157,37 @@ fn keys_decode_as_forms_do() {
 }
 
 #[test]
+fn a_job_is_named_at_the_top_of_a_body_or_nowhere() {
+    let body = |job_id: Value| json!({"Records": [record("a")], "job_id": job_id}).to_string();
+    let longest = "j".repeat(80);
+    for name in ["a", "Job-2026_11", longest.as_str()] {
+        assert_eq!(job_id(&body(json!(name))).as_deref(), Some(name));
+        assert_eq!(parse(&body(json!(name))).unwrap().len(), 1);
+    }
+    let too_long = "j".repeat(81);
+    for no_name in [
+        json!(""),
+        json!(too_long),
+        json!("a b"),
+        json!("ä"),
+        json!("a/b"),
+        json!(7),
+        Value::Null,
+    ] {
+        assert_eq!(job_id(&body(no_name)), None);
+    }
+    for body in [
+        "",
+        "{",
+        "[]",
+        "\"job_id\"",
+        r#"{"Records":[{"job_id":"inner"}]}"#,
+    ] {
+        assert_eq!(job_id(body), None, "{body}");
+    }
+}
+
+#[test]
 fn an_empty_key_is_refused() {
     assert!(matches!(
         parse(&json!({"Records": [record("")]}).to_string()).unwrap()[0],

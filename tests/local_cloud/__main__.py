@@ -1,4 +1,4 @@
-"""python tests/local_cloud demo|deployed|up|down: the deployed chain on a local cloud. See `make help`."""
+"""python tests/local_cloud demo|deployed|backfill|up|down: the deployed chain on a local cloud. See `make help`."""
 
 import argparse
 import functools
@@ -9,11 +9,13 @@ import shlex
 import sys
 import time
 
+import backfill_cases
 import cloud as local
 import deployed as template
 import deployment as sam
 import sweep
 import targets
+from backfill import BackfillDemo
 from demo import Demo
 from samples import OBJECT_BYTES_MAX
 
@@ -21,11 +23,12 @@ SCRATCH = sam.ROOT / ".local-cloud"
 STAYS = SCRATCH / "up"
 PASSES = SCRATCH / "demo"
 COMPARED = SCRATCH / "deployed"
+FILLED = SCRATCH / "backfill"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    actions = {"demo": demo, "deployed": deployed, "up": up, "down": down}
+    actions = {"demo": demo, "deployed": deployed, "backfill": backfill, "up": up, "down": down}
     parser.add_argument("action", nargs="+", choices=actions)
     asked = parser.parse_args().action
     _forget_aws()
@@ -51,6 +54,7 @@ def demo() -> int:
     try:
         deployed = _deployed(running)
         came_true = Demo(deployed).run()
+        came_true = BackfillDemo(deployed).run() and came_true
         came_true = sweep.SweepDemo(deployed).run() and came_true
         came_true = targets.TargetsDemo(deployed).run() and came_true
     finally:
@@ -67,6 +71,19 @@ def deployed() -> int:
     running = local.start(COMPARED)
     try:
         came_true = template.DeployedTest(running, _host_architecture()).run()
+    finally:
+        local.stop(running)
+    print(f"\n{'Everything came true' if came_true else 'FAILED'} in {time.monotonic() - started:.0f} s.")
+    return 0 if came_true else 1
+
+
+def backfill() -> int:
+    """Backfills of thousands of objects, on a cloud of its own whose state machines wait less."""
+    _build()
+    started = time.monotonic()
+    running = local.start(FILLED, wait_scale=backfill_cases.WAIT_SCALE)
+    try:
+        came_true = backfill_cases.BackfillTest(running, _host_architecture()).run()
     finally:
         local.stop(running)
     print(f"\n{'Everything came true' if came_true else 'FAILED'} in {time.monotonic() - started:.0f} s.")
@@ -133,7 +150,7 @@ def _print_commands(deployed: sam.Deployment, tree: sweep.Tree) -> None:
     lines = ["unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN"]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in cloud_settings.items()]
     lines.append('export AWS_REGION="$AWS_DEFAULT_REGION" SAM_CLI_TELEMETRY=0')
-    lines.append(f'export PATH={shlex.quote(str(sam.TOOLS_FOLDER))}:"$PATH"')
+    lines.append(f'export PATH={shlex.quote(str(sam.COMMANDS_FOLDER))}:{shlex.quote(str(sam.TOOLS_FOLDER))}:"$PATH"')
     # Version 1 of the AWS CLI sends SQS commands to the real endpoint in spite of AWS_ENDPOINT_URL.
     aws = shlex.quote(str(sam.CLOUD_FOLDER / "aws"))
     lines.append(f'aws() {{ {aws} --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }}')
@@ -157,6 +174,16 @@ Then, for example:
   aws logs filter-log-events --log-group-name {log_group} --query 'events[].[message]' --output text
 
 The stack's outputs are written for AWS CLI 2; this shell's `aws` is version 1, which does not know all of their options.
+
+Put objects there that nobody tells of, as if they had been there before; count them; compress them; see what could not be:
+
+  aws s3api put-bucket-notification-configuration --bucket {deployed.bucket} --notification-configuration '{{}}'
+  for n in $(seq 50); do aws s3 cp --quiet README.md s3://{deployed.bucket}/$(sluice key archive/$n.md); done
+  aws stepfunctions start-execution --state-machine-arn {deployed.outputs["BackfillArn"]} --input file://events/backfill-dry-run.json
+  sluice backfill status how-much
+  sluice backfill start --job-id first --watch --poll-seconds 1
+  sluice backfill status first
+  sluice dlq list
 
 Below {tree.root.relative_to(sam.ROOT)} are files, some of them old. Count them; see what a sweep would remove; let it:
 

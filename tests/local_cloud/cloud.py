@@ -72,8 +72,8 @@ def _certificate(folder: Path) -> Path:
     return folder / "tmp" / "ministack-tls" / "server.crt"
 
 
-def start(folder: Path) -> Cloud:
-    """Starts an empty cloud and returns when it answers."""
+def start(folder: Path, *, wait_scale: float = 1) -> Cloud:
+    """Starts an empty cloud and returns when it answers. State machines wait only `wait_scale` of what they say."""
     running = find(folder)
     if running:
         raise CloudError(f"one is already running (process {running.pid}); 'make down' stops it")
@@ -83,7 +83,7 @@ def start(folder: Path) -> Cloud:
     with open(folder / "ministack.log", "wb") as log:
         process = subprocess.Popen(
             [Path(sys.executable).parent / "ministack"],
-            env=_server_environment(folder, port),
+            env=_server_environment(folder, port) | {"SFN_WAIT_SCALE": str(wait_scale)},
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=log,

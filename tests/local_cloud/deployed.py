@@ -142,9 +142,16 @@ class DeployedTest:
         sentence = f"{variant.label}, deleted: {', '.join(sorted(kept))} are still there, and nothing besides"
         self.claims.add(sentence, left == kept, left ^ kept)
         if left >= kept:
+            self.show_kept_policies(variant, stack)
             found = [message["Body"] for message in sqs.receive_message(QueueUrl=dlq).get("Messages", [])]
             found.append(s3.get_object(Bucket=bucket, Key="kept")["Body"].read().decode())
             self.claims.add(f"{variant.label}, deleted: so is what was in bucket and queue", found == ["kept", "kept"], found)
+
+    def show_kept_policies(self, variant: Variant, stack: Stack) -> None:
+        """Of buckets and queues: a file system's policy is a part of itself."""
+        sids = {name: [it["Sid"] for it in stack.policy(name)] for name in ("Bucket", "CompressDlq", "ScheduleDlq") if name in stack.ids}
+        open_now = {name: found for name, found in sids.items() if "DenyPlainHttp" not in found}
+        self.claims.add(f"{variant.label}, deleted: {', '.join(sids)} still refuse plain HTTP", not open_now, open_now)
 
     def client(self, service: str):
         return client(self.cloud, service)

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -14,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TOOLS_FOLDER = ROOT / ".venv" / "tools" / "bin"
 CLOUD_FOLDER = ROOT / ".venv" / "cloud" / "bin"
 BUILD_FOLDER = ROOT / ".local-cloud" / "build"
+COMMANDS_FOLDER = ROOT / ".local-cloud" / "bin"
 STACK = "sluice"
 
 # The release profile without what only pays off on AWS: minutes of link-time optimisation.
@@ -64,18 +66,22 @@ def client(cloud: Cloud, service: str):
 
 
 def build(architecture: str) -> None:
-    """`sam build` into its own folder: a later `sam deploy` to AWS must not find this build.
+    """`sam build` into its own folder: a later `sam deploy` to AWS must not find this build. The command line, too.
 
-    SAM keeps Cargo's output to itself for minutes, so Cargo comes first; SAM then finds all of it done.
+    SAM keeps Cargo's output to itself for minutes, so Cargo comes first; SAM then finds all of it done. The command line is
+    built like a function, since most of it was compiled for them already.
     """
     environment = _with_tools(os.environ | LIGHT_PROFILE | {"AWS_DEFAULT_REGION": REGION})
     compile_one = ["cargo", "lambda", "build", "--locked", "--release"]
     compile_one += ["--arm64"] if architecture == "arm64" else []
-    for manifest in sorted(ROOT.glob("functions/*/Cargo.toml")):
+    for manifest in [*sorted(ROOT.glob("functions/*/Cargo.toml")), ROOT / "cli" / "Cargo.toml"]:
         if subprocess.run(compile_one, cwd=manifest.parent, env=environment, check=False).returncode != 0:
             raise DeploymentError(f"cargo lambda build of {manifest.parent.name} failed, see above")
     package = ["sam", "build", "--build-dir", str(BUILD_FOLDER)]
     _sam([*package, "--parameter-overrides", f"Architecture={architecture}"], environment)
+    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+    COMMANDS_FOLDER.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(target / "lambda" / "sluice" / "bootstrap", COMMANDS_FOLDER / "sluice")
 
 
 def deploy(cloud: Cloud, parameters: dict[str, str]) -> Deployment:
@@ -130,11 +136,21 @@ def _repair_scaling(deployment: Deployment) -> None:
 
 def _grant_what_is_not_told(deployment: Deployment) -> None:
     """MiniStack 1.5.33 evaluates a policy without the file system that an EFS request names outside its path, and without the
-    namespace of metrics. So what the role allows for one file system and one namespace alone, it would refuse."""
-    name = deployment.outputs["MonitorFunctionName"]
-    role = deployment.client("lambda").get_function_configuration(FunctionName=name)["Role"].rpartition("/")[2]
+    namespace of metrics. So what the role allows for one file system and one namespace alone, it would refuse.
+
+    And it asks for actions that AWS does not have: a batch, and a transaction, is allowed there if each of its parts is.
+    """
     file_systems = ("CreateMountTarget", "DescribeFileSystems", "DescribeMountTargets")
     actions = [f"elasticfilesystem:{action}" for action in file_systems] + ["cloudwatch:PutMetricData"]
+    if "MonitorFunctionName" in deployment.outputs:
+        _grant(deployment, "MonitorFunctionName", actions)
+    _grant(deployment, "BackfillFunctionName", ["sqs:SendMessageBatch", "dynamodb:TransactWriteItems"])
+
+
+def _grant(deployment: Deployment, function: str, actions: list[str]) -> None:
+    """Lets the role of the function that the output names do this, too."""
+    name = deployment.outputs[function]
+    role = deployment.client("lambda").get_function_configuration(FunctionName=name)["Role"].rpartition("/")[2]
     statement = {"Effect": "Allow", "Action": actions, "Resource": "*"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     deployment.client("iam").put_role_policy(RoleName=role, PolicyName="not-told", PolicyDocument=policy)

@@ -1,16 +1,14 @@
 """What each resource of a deployed stack has to be, value by value: said here a second time, not taken from the template."""
 
-import json
-
 import expected_alarms
+import expected_backfill
 import expected_files
+import expected_parts as parts
 import expected_roles
 from cloud import REGION
-from deployment import ROOT
 from given import ACCOUNT, Given
 from observed import Fields
 
-DAYS_14 = str(14 * 86_400)
 PRIVATE = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
 MALLOC = {"MALLOC_TRIM_THRESHOLD_": "16777216", "MALLOC_MMAP_THRESHOLD_": "4194304"}
 
@@ -18,6 +16,7 @@ MALLOC = {"MALLOC_TRIM_THRESHOLD_": "16777216", "MALLOC_MMAP_THRESHOLD_": "41943
 def resources(given: Given) -> dict[str, Fields]:
     """By logical id: all that the stack is to have."""
     found = _compress(given) | (_bucket(given) if given.makes_bucket else _rule(given)) | _dashboard(given)
+    found |= expected_backfill.backfill(given)
     if given.has_files:
         found |= _count(given) | _purge(given) | _machine(given)
     if given.has_monitor:
@@ -25,24 +24,6 @@ def resources(given: Given) -> dict[str, Fields]:
     if given.makes_file_system:
         found |= expected_files.files(given)
     return found | expected_alarms.alarms(given) | expected_roles.roles(given)
-
-
-def _queue(given: Given, policy: list[dict], **fields: object) -> Fields:
-    key = given["KmsKeyArn"]
-    encrypted = {"KmsMasterKeyId": key} if key else {"SqsManagedSseEnabled": "true", "KmsMasterKeyId": None}
-    policy = {"Version": "2012-10-17", "Statement": policy}
-    return {"MessageRetentionPeriod": DAYS_14, "Policy": policy} | encrypted | fields
-
-
-def _no_plain_http(action: str, *arns: str) -> dict:
-    return {
-        "Sid": "DenyPlainHttp",
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": action,
-        "Resource": arns[0] if len(arns) == 1 else list(arns),
-        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-    }
 
 
 def _bucket(given: Given) -> dict[str, Fields]:
@@ -60,7 +41,7 @@ def _bucket(given: Given) -> dict[str, Fields]:
         "Ownership": [{"ObjectOwnership": "BucketOwnerEnforced"}],
         "PublicAccessBlock": dict.fromkeys(PRIVATE, True),
         "Lifecycle": rules,
-        "Policy": {"Version": "2012-10-17", "Statement": [_no_plain_http("s3:*", arn, f"{arn}/*")]},
+        "Policy": {"Version": "2012-10-17", "Statement": [parts.no_plain_http("s3:*", arn, f"{arn}/*")]},
     }
     return {"Bucket": bucket, "BucketPolicy": {}}
 
@@ -93,47 +74,6 @@ def _may_send(sid: str, service: str, source: str, queue: str) -> dict:
     }
 
 
-def _function(
-    given: Given, service: str, timeout: int, memory: int, variables: dict[str, str], **fields: object
-) -> dict[str, Fields]:
-    """The function and its log group."""
-    logical = service.capitalize()
-    group = f"/aws/lambda/{given.name}-{service}"
-    own = {
-        "POWERTOOLS_SERVICE_NAME": service,
-        "POWERTOOLS_LOG_LEVEL": given["LogLevel"],
-        "POWERTOOLS_LOGGER_SAMPLE_RATE": given["LogSampleRate"],
-        "POWERTOOLS_METRICS_NAMESPACE": "Sluice",
-    }
-    reserved = given.number(f"{logical}ReservedConcurrency")
-    function = {
-        "FunctionName": f"{given.name}-{service}",
-        "Runtime": "provided.al2023",
-        "Handler": "bootstrap",
-        "PackageType": "Zip",
-        "Architectures": [given["Architecture"]],
-        "MemorySize": memory,
-        "Timeout": timeout,
-        "ReservedConcurrentExecutions": reserved or None,
-        "Role": given.role_arn(f"{logical}Role"),
-        "TracingConfig": {"Mode": given["Tracing"]},
-        "LoggingConfig": {
-            "LogFormat": "JSON",
-            "ApplicationLogLevel": given["LogLevel"],
-            "SystemLogLevel": "WARN",
-            "LogGroup": group,
-        },
-        "Environment": {"Variables": own | variables},
-        "VpcConfig": None,
-        "FileSystemConfigs": None,
-    }
-    return {f"{logical}Function": function | fields, f"{logical}LogGroup": _log_group(given, group)}
-
-
-def _log_group(given: Given, name: str) -> Fields:
-    return {"logGroupName": name, "retentionInDays": given.number("LogRetentionDays"), "kmsKeyId": given["KmsKeyArn"] or None}
-
-
 def _compress(given: Given) -> dict[str, Fields]:
     timeout = given.number("CompressTimeoutSeconds")
     queue, dlq = given.queue_arn("CompressQueue"), given.queue_arn("CompressDlq")
@@ -147,6 +87,7 @@ def _compress(given: Given) -> dict[str, Fields]:
         "SOURCE_DISPOSITION": "keep" if given.keeps_sources else "delete",
         "BATCH_CONCURRENCY": given["BatchConcurrency"],
         "DLQ_URL": given.ids["CompressDlq"],
+        "JOBS_TABLE": f"{given.name}-backfill",
     }
     rule = given.arn("events", f"rule/{given.name}-compress")
     sends = _may_send("RuleSendsEvents", "events", rule, queue)
@@ -167,12 +108,12 @@ def _compress(given: Given) -> dict[str, Fields]:
     allowed = {"redrivePermission": "byQueue", "sourceQueueArns": [queue]}
     named = given.arn("sqs", f"{given.name}-compress-dlq")
     visible = {"QueueArn": given.arn("sqs", f"{given.name}-compress"), "VisibilityTimeout": str(6 * timeout)}
-    made = _function(given, "compress", timeout, given.number("CompressMemoryMb"), variables | level | MALLOC)
+    made = parts.function(given, "compress", timeout, given.number("CompressMemoryMb"), variables | level | MALLOC)
     return made | {
         "CompressFunctionQueue": mapping,
-        "CompressQueue": _queue(given, [sends, _no_plain_http("sqs:*", queue)], RedrivePolicy=redrive, **visible),
+        "CompressQueue": parts.queue(given, [sends, parts.no_plain_http("sqs:*", queue)], RedrivePolicy=redrive, **visible),
         "CompressQueuePolicy": {},
-        "CompressDlq": _queue(given, [*puts_aside, _no_plain_http("sqs:*", dlq)], QueueArn=named, RedriveAllowPolicy=allowed),
+        "CompressDlq": parts.queue(given, [*puts_aside, parts.no_plain_http("sqs:*", dlq)], QueueArn=named, RedriveAllowPolicy=allowed),
         "CompressDlqPolicy": {},
     }
 
@@ -189,7 +130,7 @@ def _mounted(given: Given, service: str) -> Fields:
 
 def _count(given: Given) -> dict[str, Fields]:
     variables = {"COUNT_ROOT": given["MountPath"], "COUNT_CONCURRENCY": given["CountConcurrency"]}
-    return _function(given, "count", 840, given.number("CountMemoryMb"), variables, **_mounted(given, "count"))
+    return parts.function(given, "count", 840, given.number("CountMemoryMb"), variables, **_mounted(given, "count"))
 
 
 def _purge(given: Given) -> dict[str, Fields]:
@@ -207,26 +148,15 @@ def _purge(given: Given) -> dict[str, Fields]:
     }
     optional = {"PURGE_INCLUDE": "PurgeInclude", "PURGE_EXCLUDE": "PurgeExclude", "PURGE_MAX_DELETES": "PurgeMaxDeletes"}
     variables |= {variable: given[parameter] for variable, parameter in optional.items() if given[parameter]}
-    return _function(given, "purge", 900, given.number("PurgeMemoryMb"), variables, **_mounted(given, "purge"))
+    return parts.function(given, "purge", 900, given.number("PurgeMemoryMb"), variables, **_mounted(given, "purge"))
 
 
 def _machine(given: Given) -> dict[str, Fields]:
     """The state machine of purge, its schedule, and where that leaves what it could not start."""
-    text = (ROOT / "functions" / "purge" / "sweep.asl.json").read_text(encoding="utf-8")
-    function, group = given.arn("lambda", f"function:{given.name}-purge"), f"/aws/vendedlogs/states/{given.name}-purge"
-    destination = {"cloudWatchLogsLogGroup": {"logGroupArn": given.arn("logs", f"log-group:{group}:*")}}
-    machine = {
-        "stateMachineArn": given.arn("states", f"stateMachine:{given.name}-purge"),
-        "name": f"{given.name}-purge",
-        "type": "STANDARD",
-        "status": "ACTIVE",
-        "roleArn": given.role_arn("PurgeSweepRole"),
-        "definition": json.loads(text.replace("${Partition}", "aws").replace("${PurgeFunctionArn}", function)),
-        "loggingConfiguration": {"level": "ERROR", "includeExecutionData": False, "destinations": [destination]},
-    }
+    made = parts.machine(given, "purge", "sweep.asl.json", "PurgeSweep", "PurgeSweep")
     workers = given.number("PurgeWorkers")
     target = {
-        "Arn": machine["stateMachineArn"],
+        "Arn": made["PurgeSweep"]["stateMachineArn"],
         "RoleArn": given.role_arn("PurgeScheduleRole"),
         "Input": {"action": "plan", "workers": workers, "time": "<aws.scheduler.scheduled-time>"},
         "RetryPolicy": {"MaximumRetryAttempts": 3, "MaximumEventAgeInSeconds": 3600},
@@ -238,11 +168,9 @@ def _machine(given: Given) -> dict[str, Fields]:
         "State": given["PurgeScheduleState"],
     }
     dlq = given.queue_arn("ScheduleDlq")
-    return {
-        "PurgeSweep": machine,
-        "PurgeSweepLogGroup": _log_group(given, group),
+    return made | {
         "PurgeSchedule": _schedule(given, "purge", target, **schedule),
-        "ScheduleDlq": _queue(given, [_no_plain_http("sqs:*", dlq)]),
+        "ScheduleDlq": parts.queue(given, [parts.no_plain_http("sqs:*", dlq)]),
         "ScheduleDlqPolicy": {},
     }
 
@@ -283,7 +211,7 @@ def _monitor(given: Given) -> dict[str, Fields]:
         "FlexibleTimeWindow": {"Mode": "OFF"},
         "State": given["MonitorScheduleState"],
     }
-    return _function(given, "monitor", 900, 128, variables) | {
+    return parts.function(given, "monitor", 900, 128, variables) | {
         "MonitorFunctionEventInvokeConfig": {"MaximumEventAgeInSeconds": 300, "MaximumRetryAttempts": 0},
         "MonitorSchedule": _schedule(given, "monitor", target, **schedule),
     }
@@ -295,6 +223,8 @@ def _dashboard(given: Given) -> dict[str, Fields]:
     lost = [] if given.makes_bucket else ["compress-events-lost"]
     shown = {"Is anything wrong? Compress": ["compress-dlq-not-empty", "compress-dlq-expiring", *lost, "compress-behind"]}
     shown["Is anything wrong? Compress"] += ["compress-failing", "compress-errors", "compress-throttled", "compress-slow"]
+    shown["Backfill"] = ["backfill-failed", "backfill-timed-out", "backfill-errors", "backfill-throttled"]
+    ours += ["backfill", f"{name}-backfill", given.arn("states", f"stateMachine:{name}-backfill")]
     if given.has_files:
         missing = ["purge-sweep-missing"] if given.purge_is_awaited else []
         shown["Count and purge"] = ["purge-sweep-failed", "purge-sweep-timed-out", *missing, "purge-incomplete", "purge-errors"]
@@ -330,6 +260,7 @@ def outputs(given: Given) -> dict[str, str]:
         "RedriveCommand": f"aws sqs start-message-move-task --source-arn {given.queue_arn('CompressDlq')} "
         f"--destination-arn {given.queue_arn('CompressQueue')}",
     }
+    found |= expected_backfill.outputs(given)
     if given.has_files:
         found |= {
             "CountFunctionName": f"{name}-count",

@@ -34,7 +34,7 @@ SILENCE = {"Period": 3600, "Threshold": 1, "ComparisonOperator": "LessThanThresh
 
 def alarms(given: Given) -> dict[str, Fields]:
     """By logical id."""
-    found = _compress(given)
+    found = _compress(given) | _backfill(given)
     if given.has_files:
         found |= _files(given)
     if given.has_monitor:
@@ -98,6 +98,18 @@ def _compress(given: Given) -> dict[str, Fields]:
         rule = ("RuleName", f"{given.name}-compress")
         found["CompressEventsLostAlarm"] = _alarm(given, "compress-events-lost", rule, lost)
     return found
+
+
+def _backfill(given: Given) -> dict[str, Fields]:
+    of = _function(given, "backfill")
+    machine = ("StateMachineArn", given.arn("states", f"stateMachine:{given.name}-backfill"))
+    failed = ONE_OF_SUM | {"Namespace": "AWS/States", "MetricName": "ExecutionsFailed"}
+    return {
+        "BackfillErrorsAlarm": _alarm(given, "backfill-errors", of, ERRORS),
+        "BackfillThrottlesAlarm": _alarm(given, "backfill-throttled", of, THROTTLES),
+        "BackfillFailedAlarm": _alarm(given, "backfill-failed", machine, failed),
+        "BackfillTimeoutAlarm": _alarm(given, "backfill-timed-out", machine, failed | {"MetricName": "ExecutionsTimedOut"}),
+    }
 
 
 def _files(given: Given) -> dict[str, Fields]:

@@ -13,20 +13,36 @@ def roles(given: Given) -> dict[str, Fields]:
     traces = ["WriteTraces"] if given["Tracing"] == "Active" else []
     key = ["UseKey"] if given["KmsKeyArn"] else []
     bucket_key = ["UseKeyOfTheBucket"] if given["ExistingBucketKeyArn"] else []
-    compress = ["ReadAndRemoveSources", "WriteOutputs", "TellMissingFromForbidden", "PutAsidePermanentFailures", "TakeMessages"]
-    found = {"CompressRole": _role("lambda", {"compress": [*compress, "WriteLogs", *traces, *key, *bucket_key]})}
+    compress = ["ReadAndRemoveSources", "WriteOutputs", "TellMissingFromForbidden", "PutAsidePermanentFailures", "TellJobs"]
+    compress += ["TakeMessages", "WriteLogs"]
+    found = {"CompressRole": _role("lambda", {"compress": [*compress, *traces, *key, *bucket_key]})}
+    found |= _backfill(given, [*traces, *key, *bucket_key])
     if given.has_files:
-        machines = {"ArnLike": {"aws:SourceArn": given.arn("states", "stateMachine:*")}}
         sweep = ["Invoke", "StartRanges", "WatchAndStopRanges", "DeliverLogs"]
         found |= {
             "CountRole": _role("lambda", {"count": ["MountAndKeepTokens", *MOUNTED, *traces]}),
             "PurgeRole": _role("lambda", {"purge": ["MountAndRemove", *MOUNTED, *traces]}),
-            "PurgeSweepRole": _role("states", {"purge-sweep": sweep}, _this_account() | machines),
+            "PurgeSweepRole": _machine_role(given, {"purge-sweep": sweep}),
             "PurgeScheduleRole": _role("scheduler", {"start-purge": ["Start", "PutAsideWhatFails", *key]}, _this_account()),
         }
     if given.has_monitor:
         found |= _monitor(given, traces, key, bucket_key)
     return found
+
+
+def _backfill(given: Given, others: list[str]) -> dict[str, Fields]:
+    inventory = ["ReadInventory"] if given["InventoryBucketName"] else []
+    backfill = ["List", "LookAtSourcesAndOutputs", *inventory, "Enqueue", "KeepJobs", "WriteLogs", *others]
+    machine = ["Invoke", "StartPartitions", "WatchStopAndRedrivePartitions", "DeliverLogs"]
+    return {
+        "BackfillRole": _role("lambda", {"backfill": backfill}),
+        "BackfillMachineRole": _machine_role(given, {"backfill-machine": machine}),
+    }
+
+
+def _machine_role(given: Given, statements: dict[str, list[str]]) -> Fields:
+    machines = {"ArnLike": {"aws:SourceArn": given.arn("states", "stateMachine:*")}}
+    return _role("states", statements, _this_account() | machines)
 
 
 def _monitor(given: Given, traces: list[str], key: list[str], bucket_key: list[str]) -> dict[str, Fields]:

@@ -32,6 +32,7 @@ def _with_its_own_key(_: object) -> list[dict]:
 
 # By type and field, as `observed.py` names them.
 LOST = {
+    ("DynamoDB::Table", "TimeToLive"): Loss("dropped from templates", lambda _: {"TimeToLiveStatus": "DISABLED"}),
     ("EC2::VPCEndpoint", "Policy"): Loss("dropped"),
     ("Lambda::EventSourceMapping", "ScalingConfig"): Loss("a number that came from a parameter is kept as text", _as_text),
     ("Lambda::Function", "FileSystemConfigs"): Loss("dropped: it mounts no file system"),

@@ -57,6 +57,11 @@ class Stack:
                 return False
             raise
 
+    def policy(self, name: str) -> list[dict]:
+        """The statements of its policy, asked anew."""
+        now = READERS[self.types[name]](self.client, self.ids[name])
+        return (now.get("Policy") or {"Statement": []})["Statement"]
+
     def named_arns(self) -> set[str]:
         """Every ARN in it, but for patterns, what services are called by, and parameters, which the functions write."""
         found = ARN.findall(json.dumps([self.fields, self.outputs]).replace("\\", ""))
@@ -187,6 +192,21 @@ def _rule(of: Callable, name: str) -> Fields:
     }
 
 
+def _table(of: Callable, name: str) -> Fields:
+    dynamodb = of("dynamodb")
+    table = dynamodb.describe_table(TableName=name)["Table"]
+    return {
+        "Arn": table["TableArn"],
+        "Status": table["TableStatus"],
+        "BillingMode": table.get("BillingModeSummary", {}).get("BillingMode"),
+        "Attributes": {it["AttributeName"]: it["AttributeType"] for it in table["AttributeDefinitions"]},
+        "Key": [(it["AttributeName"], it["KeyType"]) for it in table["KeySchema"]],
+        "Indexes": table.get("LocalSecondaryIndexes", []) + table.get("GlobalSecondaryIndexes", []),
+        "Encryption": table.get("SSEDescription"),
+        "TimeToLive": dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"],
+    }
+
+
 def _part(_of: Callable, _name: str) -> Fields:
     """Seen as a part of something else."""
     return {}
@@ -195,6 +215,7 @@ def _part(_of: Callable, _name: str) -> Fields:
 READERS: dict[str, Callable[[Callable, str], Fields]] = {
     "CloudWatch::Alarm": _alarm,
     "CloudWatch::Dashboard": _dashboard,
+    "DynamoDB::Table": _table,
     "EC2::SubnetRouteTableAssociation": _part,
     "Events::Rule": _rule,
     "IAM::Role": _role,
@@ -215,6 +236,7 @@ READERS: dict[str, Callable[[Callable, str], Fields]] = {
 OWN_ARN = {
     "CloudWatch::Alarm": "AlarmArn",
     "CloudWatch::Dashboard": "Arn",
+    "DynamoDB::Table": "Arn",
     "EC2::Subnet": "SubnetArn",
     "EFS::AccessPoint": "AccessPointArn",
     "EFS::FileSystem": "FileSystemArn",

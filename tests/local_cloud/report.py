@@ -125,6 +125,24 @@ def print_ticks(rows: list[tuple[str, ...]]) -> None:
     _print_columns(_TICK_HEADER, _TICK_SIDES, rows)
 
 
+_JOB_HEADER = ("seconds", "job", "state", "partitions", "listed", "enqueued", "compressed", "skipped", "failed", "left", "missing")
+_JOB_SIDES = "><<>>>>>>>>"
+
+
+def job_row(label: str, record: dict) -> tuple[str, ...]:
+    """What a job's record says, without the seconds; of the answer to its start, that."""
+    if "state" not in record:
+        return (label, record.get("status", "?"), *[""] * 8)
+    names = ("listed", "enqueued", "succeeded", "skipped", "failed", "remaining", "missing_outputs")
+    numbers = ("-" if record[name] is None else f"{record[name]:,}" for name in names)
+    return (label, record["state"], f"{record['partitions_done']}/{record['partitions_total']}", *numbers)
+
+
+def print_jobs(rows: list[tuple[str, ...]]) -> None:
+    """How each job went on."""
+    _print_columns(_JOB_HEADER, _JOB_SIDES, rows)
+
+
 def _print_columns(header: tuple[str, ...], sides: str, rows: list[tuple[str, ...]]) -> None:
     """Numbers to the right, text to the left."""
     widths = [max(len(cells[column]) for cells in [header, *rows]) for column in range(len(header))]

@@ -30,7 +30,7 @@ def _file_system(cloud: Cloud) -> dict[str, str]:
 def _key(cloud: Cloud) -> dict[str, str]:
     key = client(cloud, "kms").create_key()["KeyMetadata"]["Arn"]
     choices = {"Tracing": "Active", "CompressMaxConcurrency": "0", "CompressionLevel": "9", "UnprocessedExpirationDays": "30"}
-    return {"KmsKeyArn": key} | choices
+    return {"KmsKeyArn": key, "InventoryBucketName": "lists"} | choices
 
 
 def _nothing(cloud: Cloud) -> dict[str, str]:
@@ -67,9 +67,12 @@ VARIANTS = (
             "CompressTimeoutSeconds": "300",
             "LogRetentionDays": "14",
             "PurgeScheduleState": "ENABLED",
+            "BackfillMemoryMb": "1024",
+            "BackfillStorageMb": "4096",
+            "BackfillJobDays": "90",
         },
     ),
-    Variant("compress alone, with a key", f"{STACK}-key", _key),
+    Variant("without a file system, with a key", f"{STACK}-key", _key),
     Variant(
         "with a new file system",
         f"{STACK}-new",

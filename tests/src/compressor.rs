@@ -7,6 +7,7 @@ use compress::handler::InvocationError;
 use compress::{App, Config};
 use lambda_runtime::{Context, LambdaEvent};
 use serde_json::{Value, json};
+use shared::jobs::Jobs;
 use shared::telemetry::Telemetry;
 
 use crate::fake_aws::{Content, FakeAws, Stored, Written, sqs_event};
@@ -53,7 +54,9 @@ impl Compressor {
         let (telemetry, _subscriber) = Telemetry::new(config.telemetry.clone(), sink());
         let s3 =
             aws_sdk_s3::Client::from_conf(change(fake.s3_client().config().to_builder()).build());
-        let app = App::new(s3, fake.sqs_client(), config, telemetry);
+        let table = config.jobs_table.clone();
+        let jobs = table.map(|table| Jobs::new(fake.dynamodb_client(), table));
+        let app = App::new(s3, fake.sqs_client(), config, telemetry).with_jobs(jobs);
         Self { fake, app }
     }
 

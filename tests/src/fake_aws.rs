@@ -1,15 +1,18 @@
-//! S3, SQS and what surrounds a file system, in this process, for the real SDK clients and the real binaries.
+//! S3, SQS, `DynamoDB` and what surrounds a file system, in this process, for the real SDK clients and the real binaries.
 //!
-//! One honest model of S3 (`state`, `multipart`), put on the wire (`http`, `call`, `s3`, `xml`), and one of mount targets,
-//! subnets, parameters, metrics, a service and a function (`account`), with scripted faults in between. What the model does
+//! One honest model of S3 (`state`, `multipart`), put on the wire (`http`, `call`, `s3`, `xml`), queues (`sqs`) and
+//! tables (`dynamo`), and one of mount targets, subnets, parameters, metrics, a service and a function (`account`), with
+//! scripted faults in between. What the model does
 //! not know it refuses with `NotImplemented`.
 
 mod account;
 mod call;
+mod dynamo;
 mod error;
 mod faults;
 mod http;
 mod integrity;
+mod listing;
 mod log;
 mod multipart;
 mod notify;
@@ -19,10 +22,11 @@ mod reply;
 mod s3;
 mod sqs;
 mod state;
+mod states;
 mod xml;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, SharedHttpClient};
@@ -30,13 +34,16 @@ use serde_json::Value;
 
 pub use self::account::{Account, Counting, Datum, MountTarget, Subnet};
 pub use self::call::Operation;
+pub use self::dynamo::Tables;
 pub use self::faults::{Fault, Gate};
+pub use self::listing::Synthetic;
 pub use self::log::Request;
 pub use self::multipart::Upload;
 pub use self::notify::sqs_event;
 pub use self::object::{Content, Properties, Stored, Written};
-pub use self::sqs::Message;
+pub use self::sqs::{Message, MoveTask};
 pub use self::state::Store;
+pub use self::states::{Execution, States};
 
 use self::http::World;
 use crate::server::Server;
@@ -81,6 +88,27 @@ impl FakeAws {
     /// Creates a bucket.
     pub fn bucket(&self, name: &str, versioned: bool) {
         self.world.lock().store.bucket(name, versioned);
+    }
+
+    /// Creates a bucket whose keys can be listed and nothing else: a million of them cost nothing. A delay of every
+    /// page is `Fault::on(Operation::ListObjectsV2).forever().delay(…)`.
+    pub fn synthetic_bucket(&self, name: &str, synthetic: Synthetic) {
+        self.world.lock().store.synthetic(name, synthetic);
+    }
+
+    /// Reads or changes the tables of `DynamoDB`.
+    pub fn tables<T>(&self, look: impl FnOnce(&mut Tables) -> T) -> T {
+        look(&mut self.world.lock().store.tables)
+    }
+
+    /// Reads or changes state machines and their executions.
+    pub fn states<T>(&self, look: impl FnOnce(&mut States) -> T) -> T {
+        look(&mut self.world.lock().store.states)
+    }
+
+    /// Keeps no request any more, only how many there were: for loads that would fill the memory.
+    pub fn keep_no_requests(&self) {
+        self.world.lock().log.keep_no_requests();
     }
 
     /// Creates a queue if need be, and says its URL.
@@ -180,18 +208,6 @@ impl FakeAws {
         self.world.lock().store.open_uploads(bucket)
     }
 
-    /// The messages of a queue, oldest first.
-    #[must_use]
-    pub fn messages(&self, queue: &str) -> Vec<Message> {
-        self.world
-            .lock()
-            .store
-            .queues
-            .get(queue)
-            .cloned()
-            .unwrap_or_default()
-    }
-
     /// The notification for the current version of a key.
     #[must_use]
     pub fn s3_notification(&self, bucket: &str, key: &str) -> Value {
@@ -212,6 +228,20 @@ impl FakeAws {
             .http_client(plain_http())
             .build();
         aws_sdk_s3::Client::from_conf(config)
+    }
+
+    /// The real `DynamoDB` client on this endpoint, with standard retries and no wait before them.
+    #[must_use]
+    pub fn dynamodb_client(&self) -> aws_sdk_dynamodb::Client {
+        let config = aws_sdk_dynamodb::Config::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .endpoint_url(self.endpoint())
+            .region(Region::new(REGION))
+            .credentials_provider(credentials())
+            .retry_config(retries())
+            .http_client(plain_http())
+            .build();
+        aws_sdk_dynamodb::Client::from_conf(config)
     }
 
     /// The real SQS client on this endpoint, with standard retries and no wait before them.
@@ -254,6 +284,13 @@ impl Seed<'_> {
         self.properties
             .metadata
             .insert(name.to_ascii_lowercase(), value.to_owned());
+        self
+    }
+
+    /// When it is said to have been written.
+    #[must_use]
+    pub fn modified(mut self, at: SystemTime) -> Self {
+        self.properties.modified = Some(at);
         self
     }
 

@@ -10,6 +10,7 @@
     reason = "test support: a panic here is a failed test, with the reason in its message"
 )]
 
+pub mod backfilled;
 pub mod compressor;
 pub mod content;
 pub mod fake_aws;

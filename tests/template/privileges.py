@@ -11,6 +11,7 @@ from pathlib import Path
 from stack import as_list, statements
 
 FUNCTIONS = {
+    "backfill": ("BackfillRole",),
     "compress": ("CompressRole",),
     "count": ("CountRole",),
     "purge": ("PurgeRole",),
@@ -30,6 +31,16 @@ ACTIONS = {
     "AbortMultipartUpload": {"s3:AbortMultipartUpload"},
     "ListObjectsV2": {"s3:ListBucket"},
     "SendMessage": {"sqs:SendMessage"},
+    "SendMessageBatch": {"sqs:SendMessage"},
+    "GetItem": {"dynamodb:GetItem"},
+    "PutItem": {"dynamodb:PutItem"},
+    "UpdateItem": {"dynamodb:UpdateItem"},
+    "BatchWriteItem": {"dynamodb:BatchWriteItem"},
+    # Nothing by itself: its writes are told one by one, as `PutItem`, `UpdateItem`, `DeleteItem`, `ConditionCheckItem`.
+    "TransactWriteItems": set(),
+    "ConditionCheckItem": {"dynamodb:ConditionCheckItem"},
+    "DeleteItem": {"dynamodb:DeleteItem"},
+    "Query": {"dynamodb:Query"},
     "GetParameter": {"ssm:GetParameter"},
     "PutParameter": {"ssm:PutParameter"},
     "DescribeFileSystems": {"elasticfilesystem:DescribeFileSystems"},
@@ -71,6 +82,7 @@ KEYED = {"kms:Decrypt", "kms:GenerateDataKey"}
 
 # What no client of the function calls, and why it is needed: see the names above.
 BESIDES = {
+    "backfill": LOGS | TRACED | KEYED,
     "compress": LOGS | TRACED | POLLED | TELL_MISSING | KEYED,
     "count": LOGS | TRACED | IN_A_VPC | MOUNTED,
     "purge": LOGS | TRACED | IN_A_VPC | MOUNTED,

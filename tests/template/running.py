@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
-from access import Violation
-from stack import Stack, references
+from access import Violation, identity_statements
+from stack import Stack, as_list, references
 
 # Where each function belongs: a file system is reached from within its VPC, AWS's services without one.
-IN_A_VPC = {"compress": False, "count": True, "monitor": False, "purge": True}
+IN_A_VPC = {"backfill": False, "compress": False, "count": True, "monitor": False, "purge": True}
+SHARED_WITH_COMPRESS = ("COMPRESSION_FORMAT", "JOBS_TABLE", "OUTPUT_PREFIX", "SOURCE_BUCKET", "SOURCE_DISPOSITION", "SOURCE_PREFIX")
 
 
 def functions_are_explicit(stack: Stack) -> Iterator[Violation]:
@@ -29,7 +30,7 @@ def functions_are_arm64(stack: Stack) -> Iterator[Violation]:
 
 
 def functions_are_where_they_belong(stack: Stack) -> Iterator[Violation]:
-    """count and purge are in a VPC with their file system, compress and monitor in none."""
+    """count and purge are in a VPC with their file system, the others in none."""
     for function, name in stack.functions().items():
         properties = stack.resources[name]["Properties"]
         inside = bool(properties.get("VpcConfig"))
@@ -91,6 +92,38 @@ def purge_is_harmless_at_first(stack: Stack) -> Iterator[Violation]:
         target = set(references(schedule.get("Target", {}).get("Arn")))
         if target & starts and stack.value(schedule.get("State")) != "DISABLED":
             yield Violation(name, "it starts purge as deployed", "make the default of its State DISABLED")
+
+
+def backfills_look_for_what_compress_makes(stack: Stack) -> Iterator[Violation]:
+    """backfill is told of the same bucket, folders, format, disposition, queue and table as compress, or it verifies in vain."""
+    functions = stack.functions()
+    if not {"backfill", "compress"} <= functions.keys():
+        return
+    backfill, compress = (stack.variables(functions[name]) for name in ("backfill", "compress"))
+    for variable in SHARED_WITH_COMPRESS:
+        if backfill.get(variable) != compress.get(variable):
+            yield Violation(functions["backfill"], f"its {variable} is not that of compress", "set both from one parameter")
+    sources = [it.get("EventSourceArn") for it in stack.of_type("AWS::Lambda::EventSourceMapping").values()]
+    if not set(references(backfill.get("QUEUE_URL"))) & set(references(sources)):
+        yield Violation(functions["backfill"], "nobody takes what it sends from QUEUE_URL", "name the queue of compress")
+
+
+def maps_may_start_their_children(stack: Stack) -> Iterator[Violation]:
+    """A machine with a distributed map may start executions of itself, by the name that it has."""
+    for name, machine in stack.of_type("AWS::StepFunctions::StateMachine").items():
+        if not _has_distributed_map(machine.get("Definition", {})):
+            continue
+        role = next(references(machine.get("RoleArn")), None)
+        starts = [it for it in identity_statements(stack) if it.resource == role and "states:StartExecution" in it.actions]
+        own = str(machine.get("StateMachineName", {}).get("Fn::Sub"))
+        resources = [str(it.get("Fn::Sub")) for statement in starts for it in as_list(statement.body["Resource"])]
+        if not any(it.endswith(f":stateMachine:{own}") for it in resources):
+            yield Violation(name, f"{role} may not start executions of {own}", "allow states:StartExecution on it")
+
+
+def _has_distributed_map(machine: dict[str, Any]) -> bool:
+    processors = [state.get("ItemProcessor", {}) for state in machine.get("States", {}).values()]
+    return any(it.get("ProcessorConfig", {}).get("Mode") == "DISTRIBUTED" for it in processors)
 
 
 def schedules_are_bounded(stack: Stack) -> Iterator[Violation]:
@@ -155,6 +188,8 @@ RULES = [
     machines_write_down_their_failures,
     batches_report_their_failures,
     purge_is_harmless_at_first,
+    backfills_look_for_what_compress_makes,
+    maps_may_start_their_children,
     schedules_are_bounded,
     lost_starts_are_kept,
     alarms_are_explicit,

@@ -30,11 +30,13 @@ NOT_IN_TEMPLATE = {
     "DEBUG": "for a run by hand; LogSampleRate=1 does the same for a stack",
     "ECS_CLUSTER_NAME": "the role has no right on a service it does not know, see the README",
     "ECS_SERVICE_NAME": "the role has no right on a service it does not know, see the README",
+    "ENQUEUE_CONCURRENCY": "the queue takes as much; max_rate_per_second bounds a job",
     "MAX_MOUNT_TARGETS": "MonitorSubnetIds bounds it",
     "MIN_MOUNT_TARGETS": "one is the least that a mounted file system has",
     "OUTPUT_BUCKET": "the role covers the stack's bucket alone, see the README",
     "PURGE_MEMORY_LIMIT_MB": "the default follows PurgeMemoryMb",
     "SCALE_IN_COOLDOWN_SECONDS": "the default suits every file system",
+    "VERIFY_CONCURRENCY": "the number of workers bounds a verification",
 }
 
 

@@ -1,4 +1,4 @@
-"""Rules about what is kept: buckets, queues, log groups."""
+"""Rules about what is kept: buckets, queues, tables, log groups."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,6 +8,7 @@ from stack import Stack, as_list, references
 
 TIMEOUTS_PER_VISIBILITY = 6  # Source: Lambda developer guide, "Using Lambda with Amazon SQS"
 RECEIVES_MAX = 10
+EXPIRES_AT = "expires_at"
 RETENTION_MAX_SECONDS = 1_209_600  # 14 days, the most that SQS takes
 # A failed creation takes back what it made, or its fixed names would be in the way of the next attempt.
 KEPT = {"DeletionPolicy": "RetainExceptOnCreate", "UpdateReplacePolicy": "Retain"}
@@ -107,6 +108,18 @@ def what_counts_is_retained(stack: Stack) -> Iterator[Violation]:
                 yield Violation(name, f"{key} is not {policy}", f"set {key}: {policy}")
 
 
+def what_is_retained_stays_closed(stack: Stack) -> Iterator[Violation]:
+    """The policy of what outlives the stack outlives it too: it goes on refusing requests without TLS."""
+    for kind, key in (("AWS::S3::BucketPolicy", "Bucket"), ("AWS::SQS::QueuePolicy", "Queues")):
+        for name, policy in stack.of_type(kind).items():
+            kept = KEPT.items()
+            for it in references(policy.get(key)):
+                kept = [(which, wanted) for which, wanted in kept if stack.resources[it].get(which) == wanted]
+            for which, wanted in kept:
+                if stack.resources[name].get(which) != wanted:
+                    yield Violation(name, f"what it is of stays, and it goes: {which}", f"set {which}: {wanted}")
+
+
 def file_systems_are_encrypted(stack: Stack) -> Iterator[Violation]:
     """Every file system is encrypted, with a key of its own parameter if any, and backed up by default."""
     for name, system in stack.of_type("AWS::EFS::FileSystem").items():
@@ -159,6 +172,29 @@ def queues_give_up_in_the_end(stack: Stack) -> Iterator[Violation]:
                 yield Violation(name, "it keeps messages for less than 14 days", "set MessageRetentionPeriod: 1209600")
 
 
+def tables_are_paid_by_use(stack: Stack) -> Iterator[Violation]:
+    """Every table is paid for by what is read and written: between two backfills it costs nothing."""
+    for name, table in stack.of_type("AWS::DynamoDB::Table").items():
+        if stack.value(table.get("BillingMode")) != "PAY_PER_REQUEST":
+            yield Violation(name, "it is paid for by the hour", "set BillingMode: PAY_PER_REQUEST")
+
+
+def tables_forget(stack: Stack) -> Iterator[Violation]:
+    """Every table removes its items in the end, by the attribute that our functions write."""
+    for name, table in stack.of_type("AWS::DynamoDB::Table").items():
+        forgets = stack.value(table.get("TimeToLiveSpecification", {}))
+        if str(forgets.get("Enabled")).lower() != "true" or forgets.get("AttributeName") != EXPIRES_AT:
+            remedy = f"set TimeToLiveSpecification: {{ AttributeName: {EXPIRES_AT}, Enabled: true }}"
+            yield Violation(name, "its items stay for ever", remedy)
+
+
+def tables_hold_no_key_of_their_own(stack: Stack) -> Iterator[Violation]:
+    """Every table is encrypted with DynamoDB's key: with another one each of its readers would need the right to use it."""
+    for name, table in stack.of_type("AWS::DynamoDB::Table").items():
+        if stack.value(table.get("SSESpecification")):
+            yield Violation(name, "no role here may use its key", "remove SSESpecification, or give the roles that right")
+
+
 def logs_are_forgotten(stack: Stack) -> Iterator[Violation]:
     """Every log group says how long it keeps its lines."""
     for name, group in stack.of_type("AWS::Logs::LogGroup").items():
@@ -205,9 +241,13 @@ RULES = [
     old_versions_are_forgotten_by_kind,
     plain_http_is_refused,
     what_counts_is_retained,
+    what_is_retained_stays_closed,
     file_systems_are_encrypted,
     queues_are_encrypted,
     queues_wait_for_their_function,
     queues_give_up_in_the_end,
+    tables_are_paid_by_use,
+    tables_forget,
+    tables_hold_no_key_of_their_own,
     logs_are_forgotten,
 ]

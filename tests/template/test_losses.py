@@ -15,6 +15,7 @@ R, P = "Resources", "Properties"
 
 # By type and field: the rule, how it is broken, and the resource that must be named.
 HELD: dict[tuple[str, str], tuple[str, Change, str]] = {
+    ("DynamoDB::Table", "TimeToLive"): ("tables_forget", take(R, "JobsTable", P, "TimeToLiveSpecification"), "JobsTable"),
     ("EC2::VPCEndpoint", "Policy"): ("endpoints_are_narrow", take(R, "S3Endpoint", P, "PolicyDocument"), "S3Endpoint"),
     ("Lambda::EventSourceMapping", "ScalingConfig"): (
         "batches_report_their_failures",

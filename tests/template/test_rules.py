@@ -59,6 +59,8 @@ QUEUE = (R, "CompressQueue", P)
 MAPPING = (R, "CompressFunctionQueue", P)
 PURGE = (R, "PurgeFunction", P)
 MONITOR = (R, "MonitorFunction", P)
+BACKFILL = (R, "BackfillFunction", P)
+TABLE = (R, "JobsTable", P)
 FILES = (R, "FileSystem", P)
 DOOR = (R, "PurgeAccessPoint", P)
 GATEWAY = (R, "S3Endpoint", P, "PolicyDocument", "Statement", 0)
@@ -152,6 +154,9 @@ BROKEN: list[tuple[str, Change, str]] = [
     ("what_counts_is_retained", put("Delete", R, "FileSystem", "DeletionPolicy"), "FileSystem"),
     ("what_counts_is_retained", take(R, "FileSystem", "UpdateReplacePolicy"), "FileSystem"),
     ("what_counts_is_retained", hand_over_elsewhere, "Elsewhere"),
+    ("what_is_retained_stays_closed", take(R, "BucketPolicy", "DeletionPolicy"), "BucketPolicy"),
+    ("what_is_retained_stays_closed", put("Delete", R, "CompressDlqPolicy", "UpdateReplacePolicy"), "CompressDlqPolicy"),
+    ("what_is_retained_stays_closed", take(R, "ScheduleDlqPolicy", "DeletionPolicy"), "ScheduleDlqPolicy"),
     ("file_systems_are_encrypted", put(False, *FILES, "Encrypted"), "FileSystem"),
     ("file_systems_are_encrypted", put({"Ref": "KmsKeyArn"}, *FILES, "KmsKeyId"), "FileSystem"),
     ("file_systems_are_encrypted", put("DISABLED", "Parameters", "EfsBackup", "Default"), "FileSystem"),
@@ -180,6 +185,10 @@ BROKEN: list[tuple[str, Change, str]] = [
     ("queues_give_up_in_the_end", put(5, *QUEUE, "RedrivePolicy", "maxReceiveCount"), "CompressQueue"),
     ("queues_give_up_in_the_end", take(*QUEUE, "RedrivePolicy"), "CompressQueue"),
     ("queues_give_up_in_the_end", take(R, "CompressDlq", P, "MessageRetentionPeriod"), "CompressDlq"),
+    ("tables_are_paid_by_use", take(*TABLE, "BillingMode"), "JobsTable"),
+    ("tables_forget", take(*TABLE, "TimeToLiveSpecification"), "JobsTable"),
+    ("tables_forget", put("expires", *TABLE, "TimeToLiveSpecification", "AttributeName"), "JobsTable"),
+    ("tables_hold_no_key_of_their_own", put({"SSEEnabled": True}, *TABLE, "SSESpecification"), "JobsTable"),
     ("logs_are_forgotten", take(R, "PurgeSweepLogGroup", P, "RetentionInDays"), "PurgeSweepLogGroup"),
     ("functions_are_explicit", take(*PURGE, "Timeout"), "PurgeFunction"),
     ("functions_are_explicit", take(*PURGE, "MemorySize"), "PurgeFunction"),
@@ -203,6 +212,18 @@ BROKEN: list[tuple[str, Change, str]] = [
     ("purge_is_harmless_at_first", put(0, "Parameters", "PurgeMinAgeDays", "Default"), "PurgeFunction"),
     ("purge_is_harmless_at_first", put("1", "Parameters", "PurgeMaxDeleteFraction", "Default"), "PurgeFunction"),
     ("purge_is_harmless_at_first", put("ENABLED", "Parameters", "PurgeScheduleState", "Default"), "PurgeSchedule"),
+    (
+        "backfills_look_for_what_compress_makes",
+        put("gzip", *BACKFILL, "Environment", "Variables", "COMPRESSION_FORMAT"),
+        "BackfillFunction",
+    ),
+    (
+        "backfills_look_for_what_compress_makes",
+        put({"Ref": "CompressDlq"}, *BACKFILL, "Environment", "Variables", "QUEUE_URL"),
+        "BackfillFunction",
+    ),
+    ("maps_may_start_their_children", put({"Fn::Sub": "${AWS::StackName}-other"}, R, "Backfill", P, "StateMachineName"), "Backfill"),
+    ("maps_may_start_their_children", put("lambda:InvokeFunction", *statement("PurgeSweepRole", 1), "Action"), "PurgeSweep"),
     ("schedules_are_bounded", take(R, "PurgeSchedule", P, "Target", "RetryPolicy"), "PurgeSchedule"),
     ("schedules_are_bounded", take(R, "PurgeSchedule", P, "ScheduleExpressionTimezone"), "PurgeSchedule"),
     ("schedules_are_bounded", put({}, R, "MonitorSchedule", P, "FlexibleTimeWindow"), "MonitorSchedule"),

@@ -8,7 +8,7 @@ use shared::telemetry::Settings;
 
 use crate::budget;
 use crate::decide::Policy;
-use crate::key::{KeyMap, overlap};
+use shared::key::{KeyMap, overlap};
 
 /// Largest object that can be set, bytes: an upload has at most 10,000 parts, here of 8 MiB, and what does not
 /// shrink grows by less than 0.1 %. Source: S3 user guide, "Multipart upload limits".
@@ -35,6 +35,8 @@ pub struct Config {
     pub level: u32,
     /// `DLQ_URL`: the queue for permanent failures; required with SQS wiring.
     pub dlq_url: Option<String>,
+    /// `JOBS_TABLE`: the table in which backfills keep their jobs; unset, nothing is told of any job.
+    pub jobs_table: Option<String>,
     /// `BATCH_CONCURRENCY`: objects in flight at most, 1 to 100, default 10.
     pub batch_concurrency: NonZeroUsize,
     /// `SOURCE_DISPOSITION`: `delete` (default) or `keep`.
@@ -59,6 +61,7 @@ impl Config {
             format,
             level,
             dlq_url: dlq_url(&mut vars),
+            jobs_table: vars.optional("JOBS_TABLE"),
             batch_concurrency: NonZeroUsize::new(concurrency).unwrap_or(NonZeroUsize::MIN),
             disposition: vars.one_of("SOURCE_DISPOSITION", Disposition::Delete, &dispositions),
             function_memory_mb: vars.ranged("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 256, 128..=32_768),
@@ -134,7 +137,7 @@ mod tests {
         assert_eq!(config.policy.max_object_bytes, 5 * 1024 * 1024 * 1024);
         assert_eq!(config.batch_concurrency.get(), 10);
         assert_eq!(config.disposition, Disposition::Delete);
-        assert_eq!(config.dlq_url, None);
+        assert_eq!((config.dlq_url, config.jobs_table), (None, None));
         assert_eq!(parse(&[("COMPRESSION_FORMAT", "zstd")]).unwrap().level, 3);
     }
 

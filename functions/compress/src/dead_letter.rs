@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::MessageAttributeValue;
 use shared::Retryable;
-use shared::s3_event::CreatedObject;
+use shared::s3_event::{CreatedObject, job_id};
 use shared::telemetry::error_chain;
 
 use crate::error::CompressError;
@@ -33,8 +33,9 @@ impl DeadLetters {
         self.queue_url.is_some()
     }
 
-    /// Sends the original body with the attributes `reason`, `error`, `bucket` and `key`. Only when this succeeds
-    /// may the message be acknowledged. A retryable error comes straight back.
+    /// Sends the original body with the attributes `reason`, `error`, `bucket` and `key`, in the group of its job if it
+    /// has one, so that what is replayed does not come before others' messages either. Only when this succeeds may the
+    /// message be acknowledged. A retryable error comes straight back.
     pub async fn send(
         &self,
         body: &str,
@@ -50,6 +51,7 @@ impl DeadLetters {
                 source: None,
             });
         };
+        let group = job_id(body);
         let body = if body.is_empty() {
             "{}".to_owned()
         } else {
@@ -59,7 +61,8 @@ impl DeadLetters {
             .client
             .send_message()
             .queue_url(queue_url)
-            .message_body(body);
+            .message_body(body)
+            .set_message_group_id(group);
         let attributes = attributes([
             ("reason", Some(reason.to_owned())),
             ("error", Some(error_chain(&error))),

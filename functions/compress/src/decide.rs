@@ -3,7 +3,7 @@
 use shared::s3_event::CreatedObject;
 
 use crate::error::CompressError;
-use crate::key::{BadKey, KeyMap, overlap};
+use shared::key::{BadKey, KeyMap, overlap};
 
 /// Which objects are worked on.
 #[derive(Clone, Debug)]

@@ -4,8 +4,8 @@ use archive::ArchiveError;
 use shared::Retryable;
 use shared::s3_event::BadMessage;
 
-use crate::key::BadKey;
 use crate::refusal::Refusal;
+use shared::key::BadKey;
 
 /// Why an object was not compressed.
 #[derive(Debug, thiserror::Error)]

@@ -7,12 +7,14 @@ use lambda_runtime::{Context, Diagnostic, LambdaEvent};
 use serde_json::{Value, json};
 use shared::batch::{self, EmptyId, Failure};
 use shared::deadline::Deadline;
+use shared::jobs::Jobs;
 use shared::s3_event::{BadMessage, Delivery, Message, split};
 use shared::telemetry::{Metric, Telemetry, error_chain};
 use tokio::time::Instant;
 
 use crate::config::Config;
 use crate::dead_letter::DeadLetters;
+use crate::jobs;
 use crate::message::{self, Tally, Unfinished};
 use crate::object::Compressor;
 
@@ -24,6 +26,7 @@ const MARGIN_MAX: Duration = Duration::from_secs(10);
 pub struct App {
     compressor: Compressor,
     dead_letters: DeadLetters,
+    jobs: Option<Jobs>,
     config: Config,
     telemetry: Telemetry,
 }
@@ -86,9 +89,16 @@ impl App {
         Self {
             compressor: Compressor::new(s3, config.clone()),
             dead_letters: DeadLetters::new(sqs, config.dlq_url.clone()),
+            jobs: None,
             config,
             telemetry,
         }
+    }
+
+    /// With a table of jobs, what a queue's messages of a job come to is told there.
+    #[must_use]
+    pub fn with_jobs(self, jobs: Option<Jobs>) -> Self {
+        Self { jobs, ..self }
     }
 
     /// Handles one invocation.
@@ -128,6 +138,7 @@ impl App {
             Delivery::Queue(messages) => {
                 let results = self.process(&messages, stop_at).await;
                 report.count(&results);
+                self.tell_jobs(&messages, &results, stop_at).await;
                 let failed = messages
                     .iter()
                     .zip(&results)
@@ -150,6 +161,21 @@ impl App {
                 )
             }
         }
+    }
+
+    /// What comes back is told when it does not any more.
+    async fn tell_jobs(&self, messages: &[Message], results: &[Done], stop_at: Instant) {
+        let Some(jobs) = &self.jobs else {
+            return;
+        };
+        let done = messages
+            .iter()
+            .zip(results)
+            .filter_map(|(message, result)| {
+                let tally = result.as_ref().ok()?;
+                Some((message.body.as_str(), tally))
+            });
+        jobs::tell(jobs, jobs::sums(done), SystemTime::now(), stop_at).await;
     }
 
     async fn process(&self, messages: &[Message], stop_at: Instant) -> Vec<Done> {

@@ -4,8 +4,10 @@
 //! The way of an object: [`handler`] splits the payload into messages, [`message`] runs each, [`object`] is the
 //! straight line from GET to DELETE. What is decided is pure: [`decide`] (work or skip), [`existing`]
 //! (whose output is there),
-//! [`key`], [`metadata`], [`budget`]. What fails is a [`CompressError`]; whether it goes back to the queue or to
+//! [`shared::key`], [`metadata`], [`budget`]. What fails is a [`CompressError`]; whether it goes back to the queue or to
 //! the dead-letter queue is its [`CompressError::reason`].
+//!
+//! What messages of a backfill came to is told to its record, once for each job of a batch: [`jobs`].
 //!
 //! The output object is the record of what was done: a conditional write creates it, its metadata names the
 //! source version, and a redelivery finds it.
@@ -17,7 +19,7 @@ pub mod decide;
 mod error;
 pub mod existing;
 pub mod handler;
-pub mod key;
+pub mod jobs;
 pub mod message;
 pub mod metadata;
 pub mod object;

@@ -9,6 +9,7 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use compress::{App, Config};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
+use shared::jobs::Jobs;
 use shared::telemetry::{Telemetry, failure, refusal_to_start};
 
 /// How long an answer may take to begin, once its request is on the way. The SDK's own default is for ever, and a
@@ -37,7 +38,11 @@ async fn main() -> ExitCode {
         aws_sdk_s3::Client::new(&aws),
         aws_sdk_sqs::Client::new(&aws),
     );
-    let app = App::new(s3, sqs, config, telemetry);
+    let jobs = config
+        .jobs_table
+        .as_ref()
+        .map(|table| Jobs::new(aws_sdk_dynamodb::Client::new(&aws), table));
+    let app = App::new(s3, sqs, config, telemetry).with_jobs(jobs);
     let app = &app;
     let handle = |event: LambdaEvent<Value>| async move {
         app.handle(event).await.map_err(Diagnostic::from)

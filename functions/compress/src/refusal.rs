@@ -6,7 +6,7 @@ use std::fmt;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
 use crate::error::CompressError;
-use crate::key::BadKey;
+use shared::key::BadKey;
 
 /// A call that did not succeed: which, how it was answered, and the SDK's own error.
 #[derive(Debug)]

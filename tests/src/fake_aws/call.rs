@@ -8,7 +8,7 @@ use percent_encoding::percent_decode_str;
 
 use super::object::Properties;
 use super::state::Target;
-use super::{account, sqs};
+use super::{account, dynamo, sqs, states};
 
 /// The operations that the fake models.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -33,6 +33,46 @@ pub enum Operation {
     ListObjectsV2,
     /// SQS `SendMessage`
     SendMessage,
+    /// SQS `SendMessageBatch`
+    SendMessageBatch,
+    /// SQS `ReceiveMessage`
+    ReceiveMessage,
+    /// SQS `DeleteMessage`
+    DeleteMessage,
+    /// SQS `DeleteMessageBatch`
+    DeleteMessageBatch,
+    /// SQS `ChangeMessageVisibility`
+    ChangeMessageVisibility,
+    /// SQS `ChangeMessageVisibilityBatch`
+    ChangeMessageVisibilityBatch,
+    /// SQS `StartMessageMoveTask`
+    StartMessageMoveTask,
+    /// SQS `ListMessageMoveTasks`
+    ListMessageMoveTasks,
+    /// SQS `GetQueueAttributes`
+    GetQueueAttributes,
+    /// SQS `GetQueueUrl`
+    GetQueueUrl,
+    /// `DynamoDB` `GetItem`
+    GetItem,
+    /// `DynamoDB` `PutItem`
+    PutItem,
+    /// `DynamoDB` `UpdateItem`
+    UpdateItem,
+    /// `DynamoDB` `BatchWriteItem`
+    BatchWriteItem,
+    /// `DynamoDB` `TransactWriteItems`
+    TransactWriteItems,
+    /// `DynamoDB` `Query`
+    Query,
+    /// Step Functions `StartExecution`
+    StartExecution,
+    /// Step Functions `DescribeExecution`
+    DescribeExecution,
+    /// Step Functions `ListExecutions`
+    ListExecutions,
+    /// Step Functions `StopExecution`
+    StopExecution,
     /// SSM `GetParameter`
     GetParameter,
     /// SSM `PutParameter`
@@ -99,7 +139,7 @@ pub(super) struct Call {
     pub(super) operation: Operation,
     /// Empty for SQS.
     pub(super) bucket: String,
-    /// For SQS the name of the queue.
+    /// For SQS the name of the queue; for `DynamoDB` tables and the texts of keys.
     pub(super) key: String,
     pub(super) query: BTreeMap<String, String>,
     pub(super) headers: BTreeMap<String, String>,
@@ -111,11 +151,18 @@ pub(super) struct Call {
 impl Call {
     pub(super) fn read(method: &Method, uri: &Uri, headers: &HeaderMap, body: Bytes) -> Self {
         let headers = text_of(headers);
-        if headers
-            .get("x-amz-target")
-            .is_some_and(|target| target == "AmazonSQS.SendMessage")
-        {
-            return Self::to_queue(headers, body);
+        let target = headers.get("x-amz-target").map_or("", String::as_str);
+        if let Some(operation) = sqs::operation(target) {
+            let queue = sqs::queue_of(&body).unwrap_or_default();
+            return Self::named(operation, queue, headers, body);
+        }
+        if let Some(operation) = dynamo::operation(target) {
+            let subject = dynamo::subject(&body);
+            return Self::named(operation, subject, headers, body);
+        }
+        if let Some(operation) = states::operation(target) {
+            let subject = states::subject(&body);
+            return Self::named(operation, subject, headers, body);
         }
         if let Some(operation) = account::operation(method.as_str(), uri.path(), &headers) {
             return Self::to_account(operation, uri, headers, body);
@@ -144,11 +191,17 @@ impl Call {
         }
     }
 
-    fn to_queue(headers: BTreeMap<String, String>, body: Bytes) -> Self {
+    /// A request that says in its body what it is about.
+    fn named(
+        operation: Operation,
+        subject: String,
+        headers: BTreeMap<String, String>,
+        body: Bytes,
+    ) -> Self {
         Self {
-            operation: Operation::SendMessage,
+            operation,
             bucket: String::new(),
-            key: sqs::queue_of(&body).unwrap_or_default(),
+            key: subject,
             query: BTreeMap::new(),
             headers,
             body,
@@ -184,6 +237,26 @@ impl Call {
     /// Whether it is for one of the services around a file system.
     pub(super) fn is_to_account(&self) -> bool {
         self.operation >= Operation::GetParameter && self.operation <= Operation::Invoke
+    }
+
+    /// Whether it is for SQS.
+    pub(super) fn is_to_queue(&self) -> bool {
+        self.operation >= Operation::SendMessage && self.operation <= Operation::GetQueueUrl
+    }
+
+    /// Whether it is for `DynamoDB`.
+    pub(super) fn is_to_table(&self) -> bool {
+        self.operation >= Operation::GetItem && self.operation <= Operation::Query
+    }
+
+    /// Whether it is for Step Functions.
+    pub(super) fn is_to_states(&self) -> bool {
+        self.operation >= Operation::StartExecution && self.operation <= Operation::StopExecution
+    }
+
+    /// Whether it is for a service that speaks JSON, and asks for what is not modelled.
+    pub(super) fn is_unknown_to_json(&self) -> bool {
+        self.operation == Operation::Unknown && self.header("x-amz-target").is_some()
     }
 
     pub(super) fn at(&self) -> Target<'_> {
@@ -251,6 +324,8 @@ fn operation(method: &Method, has_key: bool, query: &BTreeMap<String, String>) -
 fn is_listing(names: &[&str]) -> bool {
     let known = [
         "continuation-token",
+        "delimiter",
+        "encoding-type",
         "list-type",
         "max-keys",
         "prefix",

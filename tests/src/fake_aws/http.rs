@@ -7,13 +7,13 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::{Request, Response};
 
-use super::call::{Call, Operation};
+use super::call::Call;
 use super::error::S3Error;
 use super::faults::{Fault, Outcome, Script, Step, script_for};
 use super::log::Log;
 use super::reply::{Answer, ReplyBody};
 use super::state::Store;
-use super::{ACCOUNT, account, record, s3, sqs};
+use super::{ACCOUNT, account, dynamo, record, s3, sqs, states};
 use crate::server::{Dropped, Flushes};
 
 /// What the server and the test share.
@@ -67,9 +67,11 @@ impl World {
         // A task of its own: what has arrived takes effect even if the client does not live to see it.
         let playing = tokio::spawn(async move {
             let answer = self.play(&call, &script).await;
-            self.lock()
-                .log
-                .end(number, answer.as_ref().map(|answer| answer.status));
+            self.lock().log.end(
+                call.operation,
+                number,
+                answer.as_ref().map(|answer| answer.status),
+            );
             self.shared.1.notify_all();
             answer
         });
@@ -104,8 +106,17 @@ impl World {
 }
 
 fn perform(store: &mut Store, call: &Call) -> Answer {
-    if call.operation == Operation::SendMessage {
-        return sqs::send_message(store, &call.body);
+    if call.is_to_queue() {
+        return sqs::perform(store, call);
+    }
+    if call.is_to_table() {
+        return dynamo::perform(&mut store.tables, call);
+    }
+    if call.is_to_states() {
+        return states::perform(&mut store.states, call);
+    }
+    if call.is_unknown_to_json() {
+        return dynamo::error(501, "NotImplemented", "says the fake");
     }
     if call.is_to_account() {
         return account::perform(store, call);
@@ -135,8 +146,14 @@ fn admitted(call: &Call) -> Result<(), S3Error> {
 }
 
 fn scripted(call: &Call, status: u16, code: &str) -> Answer {
-    if call.operation == Operation::SendMessage {
+    if call.is_to_queue() {
         return sqs::error(status, code, "scripted");
+    }
+    if call.is_to_table() {
+        return dynamo::error(status, code, "scripted");
+    }
+    if call.is_to_states() {
+        return states::error(status, code, "scripted");
     }
     if call.is_to_account() {
         return account::error(call.operation, status, code, "scripted");

@@ -71,7 +71,8 @@ pub fn sqs_event(messages: &[(&str, &str)]) -> Value {
     json!({"Records": records.collect::<Vec<_>>()})
 }
 
-fn url_encoded(key: &str) -> String {
+/// As S3 writes keys in notifications and, when asked, in listings.
+pub(super) fn url_encoded(key: &str) -> String {
     utf8_percent_encode(key, KEY_ESCAPES)
         .to_string()
         .replace(' ', "+")

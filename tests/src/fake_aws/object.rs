@@ -126,6 +126,8 @@ pub struct Properties {
     pub headers: BTreeMap<String, String>,
     /// User metadata by lower-case name, without `x-amz-meta-`.
     pub metadata: BTreeMap<String, String>,
+    /// When it is said to have been written; unset, when it was.
+    pub modified: Option<SystemTime>,
 }
 
 /// One version of an object, as S3 holds it.

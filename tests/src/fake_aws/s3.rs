@@ -5,13 +5,11 @@ use std::ops::Range;
 use super::call::{Call, Operation};
 use super::error::S3Error;
 use super::integrity::payload;
+use super::listing::{Asked, PAGE_ENTRIES_MAX};
 use super::object::Stored;
 use super::reply::{Answer, http_time};
 use super::state::{Draft, Precondition, Store, Target, matches_etag};
-use super::xml::{self, Page};
-
-/// Most keys of a listing page. Source: S3 API reference, "`ListObjectsV2`".
-const PAGE_KEYS_MAX: usize = 1_000;
+use super::xml;
 
 /// Storage classes that must be restored before they can be read.
 const ARCHIVED: &[&str] = &["DEEP_ARCHIVE", "GLACIER"];
@@ -201,36 +199,28 @@ fn abort_upload(store: &mut Store, call: &Call) -> Result<Answer, S3Error> {
 
 fn list(store: &Store, call: &Call) -> Result<Answer, S3Error> {
     let limit = match call.query("max-keys").map(str::parse::<usize>) {
-        None => PAGE_KEYS_MAX,
-        Some(Ok(limit)) => limit.min(PAGE_KEYS_MAX),
+        None => PAGE_ENTRIES_MAX,
+        Some(Ok(limit)) => limit.min(PAGE_ENTRIES_MAX),
         Some(Err(_)) => return Err(S3Error::of("InvalidArgument")),
     };
-    let after = call
-        .query("continuation-token")
-        .or(call.query("start-after"))
-        .unwrap_or_default();
-    let below = Target {
-        bucket: &call.bucket,
-        key: call.query("prefix").unwrap_or_default(),
+    let encoded = match call.query("encoding-type") {
+        None => false,
+        Some("url") => true,
+        Some(_) => return Err(S3Error::of("InvalidArgument")),
     };
-    let mut objects = store.list(below, after, limit + 1)?;
-    let more = objects.len() > limit;
-    objects.truncate(limit);
-    let next = objects
-        .last()
-        .filter(|_| more)
-        .map(|(key, _)| (*key).to_owned());
-    Ok(Answer::xml(
-        200,
-        xml::listing(
-            below,
-            &Page {
-                objects,
-                key_limit: limit,
-                next,
-            },
-        ),
-    ))
+    let asked = Asked {
+        prefix: call.query("prefix").unwrap_or_default(),
+        delimiter: call.query("delimiter").filter(|text| !text.is_empty()),
+        start_after: call.query("start-after").filter(|key| !key.is_empty()),
+        token: call.query("continuation-token"),
+        limit,
+    };
+    if asked.delimiter.is_some_and(|delimiter| delimiter != "/") {
+        return Err(S3Error::of("NotImplemented"));
+    }
+    let page = store.list(&call.bucket, asked)?;
+    let text = xml::listing(&call.bucket, asked, &page, encoded);
+    Ok(Answer::xml(200, text))
 }
 
 fn with_encryption(answer: Answer, store: &Store, at: Target<'_>) -> Answer {

@@ -1,20 +1,24 @@
-//! SQS as far as a dead-letter queue needs it: `SendMessage` over awsJson 1.0, with its rules.
+//! SQS over awsJson 1.0: standard queues, with the rules of what is put in and taken out.
 
-use std::collections::BTreeMap;
+mod moves;
+mod receive;
+mod send;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+pub use self::moves::MoveTask;
+
+use self::send::{Attribute, Draft, FailedEntries};
+use super::FakeAws;
+use super::call::{Call, Operation};
 use super::reply::Answer;
 use super::state::Store;
 
-/// Largest message with its attributes, bytes. Source: SQS developer guide, "Message quotas".
-const MESSAGE_BYTES_MAX: usize = 1_048_576;
-
-/// Most attributes of a message. Source: SQS developer guide, "Message metadata".
-const ATTRIBUTES_MAX: usize = 10;
-
-/// Longest attribute name, bytes. Source: as above.
-const ATTRIBUTE_NAME_BYTES_MAX: usize = 256;
+/// How long a received message stays hidden unless the receiver says otherwise.
+const VISIBILITY: Duration = Duration::from_secs(30);
 
 /// A message in a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,31 +27,155 @@ pub struct Message {
     pub body: String,
     /// String values of its attributes.
     pub attributes: BTreeMap<String, String>,
+    /// `MessageGroupId`, which makes a standard queue a fair one.
+    pub group_id: Option<String>,
 }
 
-/// A refused request: the error's short name, and what was wrong.
+/// A standard queue.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    held: Vec<Held>,
+    sent: u64,
+    received: u64,
+    failed_entries: VecDeque<FailedEntries>,
+}
+
+/// A message with what only the queue knows.
+#[derive(Debug)]
+struct Held {
+    id: String,
+    draft: Draft,
+    receives: u64,
+    /// Of the last receive.
+    receipt: String,
+    hidden_until: Option<Instant>,
+}
+
+/// A refused request: status, the error's short name, and what was wrong.
 #[derive(Debug, PartialEq, Eq)]
 struct Refused {
+    status: u16,
     code: &'static str,
     message: String,
 }
 
-struct Attribute {
-    data_type: String,
-    value: String,
+impl Queue {
+    /// The identifier of the message that comes next.
+    fn next_id(&self) -> String {
+        format!("00000000-0000-4000-9000-{:012x}", self.sent + 1)
+    }
+
+    fn push(&mut self, draft: Draft) {
+        let id = self.next_id();
+        self.sent += 1;
+        self.held.push(Held {
+            id,
+            draft,
+            receives: 0,
+            receipt: String::new(),
+            hidden_until: None,
+        });
+    }
+
+    fn messages(&self) -> Vec<Message> {
+        let message = |held: &Held| {
+            let attributes = held.draft.attributes.iter();
+            Message {
+                body: held.draft.body.clone(),
+                attributes: attributes
+                    .map(|(name, attribute)| (name.clone(), attribute.value.clone()))
+                    .collect(),
+                group_id: held.draft.group_id.clone(),
+            }
+        };
+        self.held.iter().map(message).collect()
+    }
+}
+
+impl FakeAws {
+    /// The messages of a queue that nobody has deleted, oldest first.
+    #[must_use]
+    pub fn messages(&self, queue: &str) -> Vec<Message> {
+        let inner = self.world.lock();
+        let queue = inner.store.queues.get(queue);
+        queue.map(Queue::messages).unwrap_or_default()
+    }
+
+    /// As [`FakeAws::messages`], and the queue is empty then.
+    #[must_use]
+    pub fn take_messages(&self, queue: &str) -> Vec<Message> {
+        let mut inner = self.world.lock();
+        let Some(queue) = inner.store.queues.get_mut(queue) else {
+            return Vec::new();
+        };
+        let messages = queue.messages();
+        queue.held.clear();
+        messages
+    }
+
+    /// Puts a message in without any rule, as any other sender might have.
+    pub fn put_message(&self, queue: &str, message: Message) {
+        let mut inner = self.world.lock();
+        let attribute = |(name, value)| {
+            let data_type = "String".to_owned();
+            (name, Attribute { data_type, value })
+        };
+        let draft = Draft {
+            body: message.body,
+            attributes: message.attributes.into_iter().map(attribute).collect(),
+            group_id: message.group_id,
+            size_bytes: 0,
+        };
+        let queue = inner.store.queues.get_mut(queue);
+        queue.expect("a queue of that name").push(draft);
+    }
+
+    /// Has the entries at these positions, from 0, of the next `SendMessageBatch` fail, and the others be taken.
+    /// Each call is for one more request.
+    pub fn fail_entries(&self, queue: &str, positions: &[usize], code: &str, sender_fault: bool) {
+        let mut inner = self.world.lock();
+        let queue = inner.store.queues.get_mut(queue);
+        let script = FailedEntries {
+            positions: positions.to_vec(),
+            code: code.to_owned(),
+            sender_fault,
+        };
+        queue
+            .expect("a queue of that name")
+            .failed_entries
+            .push_back(script);
+    }
+}
+
+/// Which operation a target means.
+pub(super) fn operation(target: &str) -> Option<Operation> {
+    Some(match target.strip_prefix("AmazonSQS.")? {
+        "SendMessage" => Operation::SendMessage,
+        "SendMessageBatch" => Operation::SendMessageBatch,
+        "ReceiveMessage" => Operation::ReceiveMessage,
+        "DeleteMessage" => Operation::DeleteMessage,
+        "DeleteMessageBatch" => Operation::DeleteMessageBatch,
+        "ChangeMessageVisibility" => Operation::ChangeMessageVisibility,
+        "ChangeMessageVisibilityBatch" => Operation::ChangeMessageVisibilityBatch,
+        "StartMessageMoveTask" => Operation::StartMessageMoveTask,
+        "ListMessageMoveTasks" => Operation::ListMessageMoveTasks,
+        "GetQueueAttributes" => Operation::GetQueueAttributes,
+        "GetQueueUrl" => Operation::GetQueueUrl,
+        _ => return None,
+    })
 }
 
 /// The queue that a request names, from its body.
 pub(super) fn queue_of(body: &[u8]) -> Option<String> {
     let request: Value = serde_json::from_slice(body).ok()?;
-    let url = request.get("QueueUrl")?.as_str()?;
-    Some(url.rsplit('/').next()?.to_owned())
+    let name = request.get("QueueUrl").or(request.get("QueueName"))?;
+    Some(name.as_str()?.rsplit('/').next()?.to_owned())
 }
 
-pub(super) fn send_message(store: &mut Store, body: &[u8]) -> Answer {
-    match accept(store, body) {
-        Ok(receipt) => Answer::json(200, &receipt),
-        Err(refused) => error(400, refused.code, &refused.message),
+pub(super) fn perform(store: &mut Store, call: &Call) -> Answer {
+    match answer(store, call) {
+        Ok(body) => Answer::json(200, &body),
+        Err(refused) => error(refused.status, refused.code, &refused.message),
     }
 }
 
@@ -63,168 +191,64 @@ pub(super) fn error(status: u16, code: &str, message: &str) -> Answer {
     Answer::json(status, &body).header("x-amzn-query-error", &format!("{query_code};{fault}"))
 }
 
-fn accept(store: &mut Store, body: &[u8]) -> Result<Value, Refused> {
-    let request: Value = serde_json::from_slice(body)
+fn answer(store: &mut Store, call: &Call) -> Result<Value, Refused> {
+    let request: Value = serde_json::from_slice(&call.body)
         .map_err(|error| refuse("SerializationException", error.to_string()))?;
-    let text = request
-        .get("MessageBody")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    let attributes = attributes_of(&request)?;
-    check(text, &attributes)?;
-    let queue = queue_of(body).unwrap_or_default();
-    let number = store.tick();
-    let Some(messages) = store.queues.get_mut(&queue) else {
-        return Err(refuse(
-            "QueueDoesNotExist",
-            format!("The queue {queue} does not exist."),
-        ));
+    if matches!(
+        call.operation,
+        Operation::StartMessageMoveTask | Operation::ListMessageMoveTasks
+    ) {
+        return moves::perform(store, call.operation, &request);
+    }
+    let name = &call.key;
+    let Some(queue) = store.queues.get_mut(name) else {
+        let message = format!("The queue {name} does not exist.");
+        return Err(refuse("QueueDoesNotExist", message));
     };
-    let mut receipt = json!({
-        "MessageId": format!("00000000-0000-4000-9000-{number:012x}"),
-        "MD5OfMessageBody": format!("{:x}", md5::compute(text)),
-    });
-    if !attributes.is_empty() {
-        receipt["MD5OfMessageAttributes"] = json!(md5_of(&attributes));
-    }
-    let values = attributes
-        .into_iter()
-        .map(|(name, attribute)| (name, attribute.value));
-    messages.push(Message {
-        body: text.to_owned(),
-        attributes: values.collect(),
-    });
-    Ok(receipt)
-}
-
-fn attributes_of(request: &Value) -> Result<BTreeMap<String, Attribute>, Refused> {
-    let given = request.get("MessageAttributes").and_then(Value::as_object);
-    let attributes = given.into_iter().flatten().map(|(name, value)| {
-        let data_type = value
-            .get("DataType")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        if !matches!(data_type.split('.').next(), Some("String" | "Number")) {
-            return Err(invalid(&format!(
-                "attribute {name}: type {data_type:?} is not modelled"
-            )));
+    match call.operation {
+        Operation::SendMessage => send::one(queue, &request),
+        Operation::SendMessageBatch => send::batch(queue, &request),
+        Operation::ReceiveMessage => receive::receive(queue, &request),
+        Operation::DeleteMessage => receive::delete(queue, &request),
+        Operation::DeleteMessageBatch => receive::delete_batch(queue, &request),
+        Operation::ChangeMessageVisibility => receive::change_visibility(queue, &request),
+        Operation::ChangeMessageVisibilityBatch => {
+            receive::change_visibility_batch(queue, &request)
         }
-        let text = value
-            .get("StringValue")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        let attribute = Attribute {
-            data_type: data_type.to_owned(),
-            value: text.to_owned(),
-        };
-        Ok((name.clone(), attribute))
-    });
-    attributes.collect()
+        Operation::GetQueueAttributes => receive::attributes(queue, name, &request),
+        Operation::GetQueueUrl => receive::url(name, call, &request),
+        other => Err(not_modelled(&format!("{other:?}"))),
+    }
 }
 
-/// Source: SQS API reference, "`SendMessage`".
-fn check(text: &str, attributes: &BTreeMap<String, Attribute>) -> Result<(), Refused> {
-    if text.is_empty() {
-        return Err(refuse(
-            "MissingParameter",
-            "The request must contain MessageBody.".to_owned(),
-        ));
+/// Refuses members that would change what is done, in ways that are not modelled.
+fn only(request: &Value, known: &[&str]) -> Result<(), Refused> {
+    let mut members = request
+        .as_object()
+        .into_iter()
+        .flat_map(|members| members.keys());
+    match members.find(|member| !known.contains(&member.as_str())) {
+        Some(member) => Err(not_modelled(&format!("member {member}"))),
+        None => Ok(()),
     }
-    if !text.chars().all(is_allowed) {
-        let message = "Invalid binary character was found in the message body.";
-        return Err(refuse("InvalidMessageContents", message.to_owned()));
-    }
-    if attributes.len() > ATTRIBUTES_MAX {
-        return Err(invalid(&format!(
-            "{} attributes, {ATTRIBUTES_MAX} allowed",
-            attributes.len()
-        )));
-    }
-    let mut size_bytes = text.len();
-    for (name, attribute) in attributes {
-        check_attribute(name, attribute)?;
-        size_bytes += name.len() + attribute.data_type.len() + attribute.value.len();
-    }
-    if size_bytes > MESSAGE_BYTES_MAX {
-        return Err(invalid(&format!(
-            "{size_bytes} bytes, {MESSAGE_BYTES_MAX} allowed"
-        )));
-    }
-    Ok(())
 }
 
-fn check_attribute(name: &str, attribute: &Attribute) -> Result<(), Refused> {
-    let lower = name.to_ascii_lowercase();
-    let name_is_valid = !name.is_empty()
-        && name.len() <= ATTRIBUTE_NAME_BYTES_MAX
-        && name
-            .chars()
-            .all(|char| char.is_ascii_alphanumeric() || "_-.".contains(char))
-        && !(name.starts_with('.') || name.ends_with('.') || name.contains(".."))
-        && !(lower.starts_with("aws.") || lower.starts_with("amazon."));
-    if !name_is_valid {
-        return Err(invalid(&format!("attribute name {name:?}")));
+fn not_modelled(what: &str) -> Refused {
+    Refused {
+        status: 501,
+        ..refuse("NotImplemented", what.to_owned())
     }
-    if attribute.value.is_empty() {
-        return Err(invalid(&format!(
-            "attribute {name} must contain a non-empty value"
-        )));
-    }
-    if !attribute.value.chars().all(is_allowed) {
-        return Err(invalid(&format!(
-            "attribute {name} holds an invalid character"
-        )));
-    }
-    Ok(())
-}
-
-/// The characters of XML 1.0, which is what a message may hold.
-fn is_allowed(char: char) -> bool {
-    matches!(char, '\u{9}' | '\u{A}' | '\u{D}' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
-}
-
-/// Source: SQS developer guide, "Calculating the MD5 message digest for message attributes".
-fn md5_of(attributes: &BTreeMap<String, Attribute>) -> String {
-    let mut encoded = Vec::new();
-    for (name, attribute) in attributes {
-        push_prefixed(&mut encoded, name);
-        push_prefixed(&mut encoded, &attribute.data_type);
-        // The transport type: 1 for strings and numbers.
-        encoded.push(1);
-        push_prefixed(&mut encoded, &attribute.value);
-    }
-    format!("{:x}", md5::compute(encoded))
-}
-
-fn push_prefixed(encoded: &mut Vec<u8>, text: &str) {
-    encoded.extend_from_slice(&u32::try_from(text.len()).unwrap().to_be_bytes());
-    encoded.extend_from_slice(text.as_bytes());
 }
 
 fn refuse(code: &'static str, message: String) -> Refused {
-    Refused { code, message }
-}
-
-fn invalid(reason: &str) -> Refused {
-    let message = format!("One or more parameters are invalid. Reason: {reason}");
     Refused {
-        code: "InvalidParameterValue",
+        status: 400,
+        code,
         message,
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_attribute_digest_is_the_one_of_the_published_algorithm() {
-        let attribute = Attribute {
-            data_type: "String".to_owned(),
-            value: "v".to_owned(),
-        };
-        let encoded = b"\0\0\0\x01n\0\0\0\x06String\x01\0\0\0\x01v";
-        let digest = md5_of(&BTreeMap::from([("n".to_owned(), attribute)]));
-        assert_eq!(digest, format!("{:x}", md5::compute(encoded)));
-    }
+fn invalid(reason: &str) -> Refused {
+    let message = format!("One or more parameters are invalid. Reason: {reason}");
+    refuse("InvalidParameterValue", message)
 }

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use super::account::Account;
+use super::dynamo::Tables;
 use super::error::S3Error;
+use super::listing::Synthetic;
 use super::multipart::Upload;
 use super::object::{Content, Properties, Stored, Written};
-use super::sqs::Message;
+use super::sqs::{MoveTask, Queue};
+use super::states::States;
 
 /// Longest key, bytes of UTF-8. Source: S3 user guide, "Naming Amazon S3 objects".
 const KEY_BYTES_MAX: usize = 1_024;
@@ -20,21 +23,29 @@ const METADATA_BYTES_MAX: usize = 2_048;
 pub struct Store {
     buckets: BTreeMap<String, Bucket>,
     pub(super) uploads: BTreeMap<String, Upload>,
-    pub(super) queues: BTreeMap<String, Vec<Message>>,
+    pub(super) queues: BTreeMap<String, Queue>,
+    /// The tables of `DynamoDB`.
+    pub tables: Tables,
+    /// `None` where there are no such tasks.
+    pub(super) move_tasks: Option<Vec<MoveTask>>,
+    /// State machines.
+    pub states: States,
     /// File systems and what surrounds them.
     pub account: Account,
     ticks: u64,
 }
 
 #[derive(Debug, Default)]
-struct Bucket {
+pub(super) struct Bucket {
     versioned: bool,
     /// Versions of each key, oldest first; without versioning there is exactly one, an object.
-    keys: BTreeMap<String, Vec<Version>>,
+    pub(super) keys: BTreeMap<String, Vec<Version>>,
+    /// Set: what is listed instead.
+    pub(super) synthetic: Option<Synthetic>,
 }
 
 #[derive(Debug)]
-enum Version {
+pub(super) enum Version {
     Object(Stored),
     DeleteMarker { version_id: String },
 }
@@ -81,6 +92,15 @@ impl Store {
             ..Bucket::default()
         };
         self.buckets.entry(name.to_owned()).or_insert(bucket);
+    }
+
+    /// Creates a bucket whose keys can be listed and nothing else.
+    pub fn synthetic(&mut self, name: &str, synthetic: Synthetic) {
+        let bucket = Bucket {
+            synthetic: Some(synthetic),
+            ..Bucket::default()
+        };
+        self.buckets.insert(name.to_owned(), bucket);
     }
 
     /// Stores an object without any condition, as another client of the bucket would.
@@ -210,7 +230,7 @@ impl Store {
             // Like a real one, which starts with the time; here the time stands still.
             sequencer: format!("0067{tick:014X}"),
             crc32: draft.crc32,
-            modified: SystemTime::now(),
+            modified: draft.properties.modified.unwrap_or_else(SystemTime::now),
         };
         let written = stored.written(at);
         let versions = bucket.keys.entry(at.key.to_owned()).or_default();
@@ -254,22 +274,6 @@ impl Store {
         })
     }
 
-    /// Up to `limit` objects whose keys start with `prefix` and come after `after`.
-    pub(super) fn list(
-        &self,
-        at: Target<'_>,
-        after: &str,
-        limit: usize,
-    ) -> Result<Vec<(&str, &Stored)>, S3Error> {
-        let bucket = self.bucket_of(at)?;
-        let keys = bucket
-            .keys
-            .keys()
-            .filter(|key| key.as_str() > after && key.starts_with(at.key));
-        let objects = keys.filter_map(|key| Some((key.as_str(), bucket.current(key)?)));
-        Ok(objects.take(limit).collect())
-    }
-
     pub(super) fn require_bucket(&self, at: Target<'_>) -> Result<(), S3Error> {
         self.bucket_of(at).map(|_| ())
     }
@@ -280,9 +284,16 @@ impl Store {
     }
 
     fn bucket_of(&self, at: Target<'_>) -> Result<&Bucket, S3Error> {
-        self.buckets
-            .get(at.bucket)
-            .ok_or_else(|| S3Error::of("NoSuchBucket"))
+        let bucket = self.bucket_named(at.bucket)?;
+        if bucket.synthetic.is_some() {
+            return Err(S3Error::of("NotImplemented"));
+        }
+        Ok(bucket)
+    }
+
+    pub(super) fn bucket_named(&self, name: &str) -> Result<&Bucket, S3Error> {
+        let bucket = self.buckets.get(name);
+        bucket.ok_or_else(|| S3Error::of("NoSuchBucket"))
     }
 
     fn bucket_mut(&mut self, at: Target<'_>) -> Result<&mut Bucket, S3Error> {

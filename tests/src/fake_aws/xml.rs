@@ -1,23 +1,17 @@
 //! The few XML documents of S3, written and read.
 
 use std::fmt::Write;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::error::S3Error;
+use super::listing::{Asked, Entry, Listed, Page};
 use super::multipart::ClaimedPart;
-use super::object::Stored;
+use super::notify::url_encoded;
 use super::reply::iso_time;
 use super::state::Target;
 
 const HEAD: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
-
-/// One page of a listing.
-pub(super) struct Page<'a> {
-    pub(super) objects: Vec<(&'a str, &'a Stored)>,
-    pub(super) key_limit: usize,
-    /// Set when there are more: where the next page starts.
-    pub(super) next: Option<String>,
-}
 
 pub(super) fn error(code: &str, at: Target<'_>, request_id: &str) -> String {
     let (bucket, key) = (escaped(at.bucket), escaped(at.key));
@@ -44,42 +38,74 @@ pub(super) fn upload_completed(at: Target<'_>, etag: &str) -> String {
     )
 }
 
-pub(super) fn listing(at: Target<'_>, page: &Page<'_>) -> String {
-    let (bucket, prefix) = (escaped(at.bucket), escaped(at.key));
+pub(super) fn listing(bucket: &str, asked: Asked<'_>, page: &Page<'_>, encoded: bool) -> String {
+    let told = |text: &str| {
+        if encoded {
+            url_encoded(text)
+        } else {
+            escaped(text)
+        }
+    };
     let mut text = format!(
-        "{HEAD}<ListBucketResult xmlns=\"{NAMESPACE}\"><Name>{bucket}</Name>\
-         <Prefix>{prefix}</Prefix><KeyCount>{}</KeyCount><MaxKeys>{}</MaxKeys>\
-         <IsTruncated>{}</IsTruncated>",
-        page.objects.len(),
-        page.key_limit,
-        page.next.is_some(),
+        "{HEAD}<ListBucketResult xmlns=\"{NAMESPACE}\"><Name>{}</Name><Prefix>{}</Prefix>",
+        escaped(bucket),
+        told(asked.prefix),
     );
-    if let Some(next) = &page.next {
-        let next = escaped(next);
-        write!(
-            text,
-            "<NextContinuationToken>{next}</NextContinuationToken>"
-        )
-        .unwrap();
+    let mut member = |name: &str, value: String| {
+        write!(text, "<{name}>{value}</{name}>").unwrap();
+    };
+    if let Some(key) = asked.start_after {
+        member("StartAfter", told(key));
     }
-    for (key, stored) in &page.objects {
-        let class = stored
-            .headers
-            .get("x-amz-storage-class")
-            .map_or("STANDARD", String::as_str);
-        write!(
-            text,
-            "<Contents><Key>{}</Key><LastModified>{}</LastModified><ETag>&quot;{}&quot;</ETag>\
-             <Size>{}</Size><StorageClass>{class}</StorageClass></Contents>",
-            escaped(key),
-            iso_time(stored.modified),
-            stored.etag,
-            stored.content.len(),
-        )
-        .unwrap();
+    if let Some(token) = asked.token {
+        member("ContinuationToken", escaped(token));
+    }
+    if let Some(delimiter) = asked.delimiter {
+        member("Delimiter", told(delimiter));
+    }
+    if encoded {
+        member("EncodingType", "url".to_owned());
+    }
+    member("KeyCount", page.entries.len().to_string());
+    member("MaxKeys", asked.limit.to_string());
+    member("IsTruncated", page.next.is_some().to_string());
+    if let Some(next) = &page.next {
+        member("NextContinuationToken", escaped(next));
+    }
+    for listed in &page.entries {
+        match listed {
+            Listed::Object(entry) => push_object(&mut text, entry, &told(&entry.key)),
+            Listed::CommonPrefix(prefix) => {
+                let prefix = told(prefix);
+                write!(
+                    text,
+                    "<CommonPrefixes><Prefix>{prefix}</Prefix></CommonPrefixes>"
+                )
+                .unwrap();
+            }
+        }
     }
     text.push_str("</ListBucketResult>");
     text
+}
+
+fn push_object(text: &mut String, entry: &Entry<'_>, key: &str) {
+    write!(
+        text,
+        "<Contents><Key>{key}</Key><LastModified>{}</LastModified><ETag>&quot;{}&quot;</ETag>\
+         <Size>{}</Size><StorageClass>{}</StorageClass></Contents>",
+        iso_time(in_seconds(entry.modified)),
+        entry.etag,
+        entry.size_bytes,
+        entry.storage_class,
+    )
+    .unwrap();
+}
+
+/// S3 tells no fractions of a second.
+fn in_seconds(time: SystemTime) -> SystemTime {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    UNIX_EPOCH + Duration::from_secs(since.as_secs())
 }
 
 /// Reads the body of a `CompleteMultipartUpload`.

@@ -3,12 +3,16 @@
 #![expect(clippy::unwrap_used, reason = "every line here is part of a test")]
 
 mod conditions;
+mod expressions;
 mod faults;
 mod function;
+mod listings;
 mod multipart;
+mod queues;
 mod runtime_api;
 mod s3;
 mod sqs;
+mod tables;
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! Source key → output key.
 
-use shared::partition::{partition, strip_partition};
+use crate::partition::{partition, strip_partition};
 
 /// Longest key that S3 takes, bytes. Source: S3 user guide, "Naming Amazon S3 objects".
 const KEY_BYTES_MAX: usize = 1024;
@@ -14,6 +14,42 @@ pub struct KeyMap {
     pub output_prefix: String,
     /// What every output key ends with, e.g. `.zip`.
     pub extension: &'static str,
+}
+
+/// What outputs are, as far as their names tell. The encoders are the compressor's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// `.zip`
+    Zip,
+    /// `.gz`
+    Gzip,
+    /// `.zst`
+    Zstd,
+}
+
+impl Format {
+    /// Every format, in the order that messages list them.
+    pub const ALL: [Self; 3] = [Self::Zip, Self::Gzip, Self::Zstd];
+
+    /// The name in settings.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Zip => "zip",
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+        }
+    }
+
+    /// What is appended to the whole source name, with the dot.
+    #[must_use]
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Zip => ".zip",
+            Self::Gzip => ".gz",
+            Self::Zstd => ".zst",
+        }
+    }
 }
 
 /// Why a source key has no output key. No retry helps.

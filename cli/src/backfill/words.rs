@@ -1,0 +1,147 @@
+//! A job in words. Pure.
+
+use std::fmt::Write;
+
+use shared::job::{JobRecord, JobState};
+
+use crate::show::{bytes, clean, count};
+
+/// How far a job is, for a bar: done, all, words.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Far {
+    pub(super) done: u64,
+    pub(super) all: u64,
+    pub(super) words: String,
+}
+
+/// By partitions while they are listed, then by objects.
+pub(super) fn far(record: &JobRecord) -> Far {
+    let state = record.state.label();
+    if record.state == JobState::Listing || record.dry_run {
+        return Far {
+            done: record.partitions_done,
+            all: record.partitions_total,
+            words: format!(
+                "{state}: {} of {} partitions, {} objects, {}",
+                count(record.partitions_done),
+                count(record.partitions_total),
+                count(record.listed),
+                bytes(record.bytes_listed),
+            ),
+        };
+    }
+    let done = record.succeeded + record.skipped + record.failed;
+    Far {
+        done,
+        all: record.enqueued,
+        words: format!(
+            "{state}: {} of {} objects, {} failed",
+            count(done),
+            count(record.enqueued),
+            count(record.failed),
+        ),
+    }
+}
+
+/// All of it, a line each.
+pub(super) fn record(record: &JobRecord) -> String {
+    let dry = if record.dry_run { ", dry run" } else { "" };
+    let mut lines = vec![
+        ("job", record.job_id.clone()),
+        ("state", format!("{}{dry}", record.state.label())),
+    ];
+    let optional = |number: Option<u64>| number.map_or_else(|| "not counted".to_owned(), count);
+    lines.extend(record.reason.clone().map(|reason| ("reason", reason)));
+    lines.extend([
+        (
+            "objects",
+            format!("s3://{}/{} ({})", record.bucket, record.prefix, record.mode),
+        ),
+        (
+            "partitions",
+            format!(
+                "{} of {}",
+                count(record.partitions_done),
+                count(record.partitions_total)
+            ),
+        ),
+        (
+            "listed",
+            format!("{}, {}", count(record.listed), bytes(record.bytes_listed)),
+        ),
+        ("enqueued", count(record.enqueued)),
+        ("left out", count(record.left_out)),
+        ("succeeded", count(record.succeeded)),
+        ("skipped", count(record.skipped)),
+        ("failed", count(record.failed)),
+        (
+            "bytes",
+            format!(
+                "{} in, {} out",
+                bytes(record.bytes_in),
+                bytes(record.bytes_out)
+            ),
+        ),
+        ("remaining", optional(record.remaining)),
+        ("missing", optional(record.missing_outputs)),
+        ("started", record.started_at.clone()),
+        ("updated", record.updated_at.clone()),
+    ]);
+    lines.extend(record.finished_at.clone().map(|at| ("finished", at)));
+    let mut out = String::new();
+    for (name, value) in lines {
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "{name:<12}{}", clean(&value));
+    }
+    out.truncate(out.trim_end().len());
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn job(state: &str, dry_run: bool) -> JobRecord {
+        let record = json!({
+            "job_id": "j", "state": state, "reason": null, "mode": "list", "dry_run": dry_run, "bucket": "b",
+            "prefix": "incoming/", "listed": 5_000, "enqueued": 4_990, "left_out": 10, "bytes_listed": 2_048,
+            "succeeded": 100, "skipped": 20, "failed": 3, "bytes_in": 1, "bytes_out": 1, "partitions_done": 7,
+            "partitions_total": 256, "remaining": null, "missing_outputs": 0, "started_at": "s", "updated_at": "u",
+            "finished_at": null,
+        });
+        serde_json::from_value(record).unwrap()
+    }
+
+    #[test]
+    fn a_bar_is_of_partitions_then_of_objects() {
+        let listing = far(&job("listing", false));
+        assert_eq!((listing.done, listing.all), (7, 256));
+        assert_eq!(
+            listing.words,
+            "listing: 7 of 256 partitions, 5,000 objects, 2.0 KiB"
+        );
+        let processing = far(&job("processing", false));
+        assert_eq!((processing.done, processing.all), (123, 4_990));
+        assert_eq!(
+            processing.words,
+            "processing: 123 of 4,990 objects, 3 failed"
+        );
+    }
+
+    #[test]
+    fn a_dry_run_has_no_objects_to_wait_for() {
+        let done = far(&job("completed", true));
+        assert_eq!((done.done, done.all), (7, 256));
+    }
+
+    #[test]
+    fn what_was_not_counted_is_not_nothing() {
+        let words = record(&job("processing", false));
+        assert!(
+            words.contains("remaining   not counted\nmissing     0\n"),
+            "{words}"
+        );
+        assert!(!words.contains("reason") && !words.ends_with('\n'));
+    }
+}

@@ -1,0 +1,236 @@
+//! Jobs are started, looked at, ended.
+
+use serde_json::{Value, json};
+use tests::fake_aws::{Execution, FakeAws, Fault, Operation};
+
+use crate::{STACK, json_against, run_against};
+
+const TABLE: &str = "s-backfill";
+
+/// A stack whose back-fills can be started.
+pub(crate) fn stack() -> FakeAws {
+    let fake = FakeAws::start();
+    let _ = fake.queue_url("s-compress");
+    let _ = fake.queue_url("s-compress-dlq");
+    fake.states(|states| states.create(&format!("{STACK}-backfill")));
+    fake.tables(|tables| tables.create(TABLE, "job_id", "item"));
+    fake
+}
+
+/// A record as the function writes it.
+pub(crate) fn record(job: &str, state: &str) -> Value {
+    json!({
+        "job_id": {"S": job}, "item": {"S": "job"}, "state": {"S": state}, "mode": {"S": "list"},
+        "dry_run": {"BOOL": false}, "bucket": {"S": "b"}, "prefix": {"S": "incoming/"}, "listed": {"N": "5000"},
+        "enqueued": {"N": "4990"}, "left_out": {"N": "10"}, "succeeded": {"N": "100"},
+        "partitions_done": {"N": "7"}, "partitions_total": {"N": "256"},
+        "started_at": {"S": "2026-11-21T22:45:00Z"}, "updated_at": {"S": "2026-11-21T22:46:00Z"},
+    })
+}
+
+pub(crate) fn put(fake: &FakeAws, job: &str, state: &str) {
+    fake.tables(|tables| tables.put(TABLE, &record(job, state)));
+}
+
+fn state(fake: &FakeAws, job: &str) -> Value {
+    fake.tables(|tables| tables.item(TABLE, job, "job").unwrap()["state"].clone())
+}
+
+pub(crate) fn executions(fake: &FakeAws) -> Vec<Execution> {
+    fake.states(|states| states.executions())
+}
+
+#[test]
+fn a_job_is_an_execution_of_its_name() {
+    let fake = stack();
+    let words = [
+        "backfill",
+        "start",
+        "--job-id",
+        "j",
+        "--prefix",
+        "incoming/x/",
+        "--workers",
+        "4",
+        "--max-rate",
+        "9",
+    ];
+    let ran = json_against(&fake, &words);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let told = ran.document();
+    assert_eq!(
+        (&told["job_id"], &told["status"]),
+        (&"j".into(), &"started".into())
+    );
+    let arn = "arn:aws:states:us-east-1:123456789012:execution:s-backfill:j";
+    assert_eq!(told["execution"], arn);
+    let [execution] = &executions(&fake)[..] else {
+        panic!("not one execution");
+    };
+    let expected = json!({
+        "action": "start", "job_id": "j", "prefix": "incoming/x/", "workers": 4, "max_rate_per_second": 9,
+    });
+    assert_eq!(
+        (execution.name.as_str(), &execution.input),
+        ("j", &expected)
+    );
+}
+
+#[test]
+fn a_job_without_a_name_gets_one_from_the_time() {
+    let fake = stack();
+    let jobs = [(); 2].map(|()| {
+        let ran = json_against(&fake, &["backfill", "start"]);
+        ran.document()["job_id"].as_str().unwrap().to_owned()
+    });
+    assert_ne!(jobs[0], jobs[1]);
+    for job in jobs {
+        let parts: Vec<_> = job.split('-').collect();
+        assert_eq!(
+            (parts[0], parts[1].len(), parts[2].len()),
+            ("backfill", 14, 6),
+            "{job}"
+        );
+    }
+}
+
+#[test]
+fn a_name_that_is_taken_is_refused() {
+    let fake = stack();
+    assert_eq!(
+        run_against(&fake, &["backfill", "start", "--job-id", "j"]).code,
+        0
+    );
+    let again = json_against(&fake, &["backfill", "start", "--job-id", "j", "--dry-run"]);
+    assert_eq!(again.code, 3, "{again:?}");
+    let error: Value = serde_json::from_str(&again.err).unwrap();
+    assert_eq!(error["error"]["kind"], "not_completed");
+    assert_eq!(executions(&fake).len(), 1);
+}
+
+#[test]
+fn a_job_that_is_gone_on_with_has_another_execution() {
+    let fake = stack();
+    put(&fake, "j", "failed");
+    let ran = json_against(&fake, &["backfill", "start", "--job-id", "j", "--resume"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let [execution] = &executions(&fake)[..] else {
+        panic!("not one execution");
+    };
+    assert!(execution.name.starts_with("j-resume-"), "{execution:?}");
+    let expected = json!({"action": "start", "job_id": "j", "resume": true});
+    assert_eq!(execution.input, expected);
+}
+
+#[test]
+fn only_what_exists_and_is_not_completed_is_gone_on_with() {
+    let fake = stack();
+    put(&fake, "done", "completed");
+    let resume = |job| run_against(&fake, &["backfill", "start", "--job-id", job, "--resume"]);
+    assert_eq!(resume("done").code, 3);
+    assert_eq!(resume("nobody").code, 4);
+    assert!(executions(&fake).is_empty());
+}
+
+#[test]
+fn what_is_not_there_or_not_allowed_has_its_code() {
+    let fake = stack();
+    assert_eq!(
+        run_against(&fake, &["--stack", "other", "backfill", "start"]).code,
+        4
+    );
+    assert_eq!(
+        run_against(&fake, &["backfill", "status", "nobody"]).code,
+        4
+    );
+    fake.fault(Fault::on(Operation::StartExecution).answer(400, "AccessDeniedException"));
+    let ran = run_against(&fake, &["backfill", "start"]);
+    assert_eq!((ran.code, ran.err.lines().count()), (5, 1), "{ran:?}");
+    assert!(
+        ran.err.contains("StartExecution") && ran.err.contains("AccessDenied"),
+        "{ran:?}"
+    );
+    fake.fault(Fault::on(Operation::GetItem).answer(400, "AccessDeniedException"));
+    assert_eq!(run_against(&fake, &["backfill", "status", "j"]).code, 5);
+}
+
+#[test]
+fn a_status_is_one_read_of_the_record() {
+    let fake = stack();
+    put(&fake, "j", "processing");
+    let ran = json_against(&fake, &["backfill", "status", "j"]);
+    let told = ran.document();
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    assert_eq!(
+        (&told["state"], &told["enqueued"]),
+        (&"processing".into(), &4_990.into())
+    );
+    assert_eq!(told["remaining"], Value::Null);
+    assert_eq!(fake.requests().len(), 1);
+    let ran = run_against(&fake, &["backfill", "status", "j"]);
+    assert!(ran.out.contains("partitions  7 of 256\n"), "{ran:?}");
+}
+
+#[test]
+fn ending_a_job_marks_it_and_stops_its_executions_alone() {
+    let fake = stack();
+    put(&fake, "j", "processing");
+    put(&fake, "other", "listing");
+    for job in ["j", "other"] {
+        let _ = run_against(&fake, &["backfill", "start", "--job-id", job]);
+    }
+    let ran = json_against(&fake, &["backfill", "abort", "j"]);
+    let told = ran.document();
+    assert_eq!(
+        (ran.code, &told["marked"], &told["state"]),
+        (0, &true.into(), &"aborted".into())
+    );
+    assert_eq!(told["stopped_executions"], json!(["j"]));
+    assert_eq!(
+        (state(&fake, "j"), state(&fake, "other")),
+        ("aborted".into(), "listing".into())
+    );
+    let stopped = executions(&fake)
+        .into_iter()
+        .filter(|it| it.status == "ABORTED");
+    assert_eq!(stopped.map(|it| it.name).collect::<Vec<_>>(), ["j"]);
+    // Once more is no mistake.
+    let again = json_against(&fake, &["backfill", "abort", "j"]);
+    assert_eq!(
+        (again.code, &again.document()["marked"]),
+        (0, &false.into())
+    );
+}
+
+#[test]
+fn ending_finds_executions_of_other_names_by_what_they_are_about() {
+    let fake = stack();
+    put(&fake, "j", "failed");
+    let _ = run_against(&fake, &["backfill", "start", "--job-id", "j", "--resume"]);
+    put(&fake, "j", "listing");
+    let ran = json_against(&fake, &["backfill", "abort", "j"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let [execution] = &executions(&fake)[..] else {
+        panic!("not one execution");
+    };
+    assert_eq!(execution.status, "ABORTED");
+    assert_eq!(execution.failure.as_ref().unwrap().0, "Backfill.Aborted");
+}
+
+#[test]
+fn a_job_that_has_ended_stays_as_it_is() {
+    let fake = stack();
+    put(&fake, "j", "completed");
+    let ran = json_against(&fake, &["backfill", "abort", "j"]);
+    assert_eq!(
+        (ran.code, &ran.document()["state"]),
+        (3, &"completed".into())
+    );
+    assert_eq!(state(&fake, "j"), "completed");
+    let nobody = run_against(&fake, &["backfill", "abort", "nobody"]);
+    assert_eq!(nobody.code, 4, "{nobody:?}");
+    assert_eq!(
+        fake.tables(|tables| tables.item(TABLE, "nobody", "job")),
+        None
+    );
+}

@@ -1,0 +1,167 @@
+//! Staying with a job until its end: lines of JSON where there is no terminal.
+
+use serde_json::{Value, json};
+use tests::fake_aws::{FakeAws, Fault, Operation, Store};
+
+use crate::backfill::{executions, put, record, stack};
+use crate::{json_against, run_against};
+
+const EVERY: [&str; 3] = ["--watch", "--every", "0.1"];
+
+/// From the `reads`th read of the record on it has this state.
+fn becomes(fake: &FakeAws, reads: u64, state: &str) {
+    let record = record("j", state);
+    let change = move |store: &mut Store| store.tables.put("s-backfill", &record);
+    fake.fault(Fault::on(Operation::GetItem).skip(reads).run(change));
+}
+
+/// At the `looks`th look the execution has ended so, and the job is in this state.
+fn ends(
+    fake: &FakeAws,
+    looks: u64,
+    state: Option<&str>,
+    failure: Option<(&'static str, &'static str)>,
+) {
+    let record = state.map(|state| record("j", state));
+    let change = move |store: &mut Store| {
+        if let Some(record) = &record {
+            store.tables.put("s-backfill", record);
+        }
+        match failure {
+            Some((error, cause)) => store.states.fail(error, cause),
+            None => store.states.succeed(json!({})),
+        }
+    };
+    fake.fault(
+        Fault::on(Operation::DescribeExecution)
+            .skip(looks)
+            .run(change),
+    );
+}
+
+fn states(lines: &[Value]) -> Vec<&str> {
+    lines
+        .iter()
+        .map(|line| line["state"].as_str().unwrap())
+        .collect()
+}
+
+#[test]
+fn watching_prints_each_change_once_and_ends_with_the_job() {
+    let fake = stack();
+    put(&fake, "j", "listing");
+    becomes(&fake, 3, "processing");
+    becomes(&fake, 5, "completed");
+    // In a pipe, so it is JSON though nobody asked for it.
+    let ran = run_against(&fake, &[&["backfill", "status", "j"], &EVERY[..]].concat());
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(states(&ran.lines()), ["listing", "processing", "completed"]);
+    assert!(fake.count(Operation::GetItem) >= 6);
+}
+
+#[test]
+fn a_job_that_was_not_completed_has_its_code() {
+    for state in ["failed", "aborted"] {
+        let fake = stack();
+        put(&fake, "j", "processing");
+        becomes(&fake, 2, state);
+        let ran = run_against(&fake, &[&["backfill", "status", "j"], &EVERY[..]].concat());
+        assert_eq!(ran.code, 3, "{ran:?}");
+        assert_eq!(states(&ran.lines()), ["processing", state]);
+    }
+}
+
+#[test]
+fn a_new_job_is_waited_for_before_it_has_a_record() {
+    let fake = stack();
+    ends(&fake, 3, Some("completed"), None);
+    let ran = json_against(
+        &fake,
+        &[&["backfill", "start", "--job-id", "j"], &EVERY[..]].concat(),
+    );
+    let lines = ran.lines();
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(
+        (&lines[0]["status"], &lines[1]["state"]),
+        (&"started".into(), &"completed".into())
+    );
+    assert_eq!(lines.len(), 2);
+}
+
+#[test]
+fn a_job_that_could_not_begin_says_why() {
+    let fake = stack();
+    ends(&fake, 1, None, Some(("BadPayload", "payload field prefix")));
+    let ran = json_against(
+        &fake,
+        &[&["backfill", "start", "--job-id", "j"], &EVERY[..]].concat(),
+    );
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(
+        ran.err.contains("BadPayload") && ran.err.contains("payload field prefix"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn a_job_that_failed_before_is_watched_to_its_new_end() {
+    let fake = stack();
+    put(&fake, "j", "failed");
+    ends(&fake, 2, Some("completed"), None);
+    let words = [
+        &["backfill", "start", "--job-id", "j", "--resume"],
+        &EVERY[..],
+    ]
+    .concat();
+    let ran = json_against(&fake, &words);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(states(&ran.lines()[1..]), ["failed", "completed"]);
+}
+
+#[test]
+fn an_execution_that_ends_before_its_job_is_a_failure() {
+    let fake = stack();
+    put(&fake, "j", "processing");
+    ends(
+        &fake,
+        1,
+        Some("processing"),
+        Some(("States.Runtime", "too large")),
+    );
+    let ran = json_against(
+        &fake,
+        &[&["backfill", "start", "--job-id", "j"], &EVERY[..]].concat(),
+    );
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.err.contains("States.Runtime"), "{ran:?}");
+}
+
+#[test]
+fn a_verification_is_an_execution_whose_result_is_the_record() {
+    for (state, failure, code) in [
+        ("completed", None, 0),
+        ("failed", Some(("Backfill.Incomplete", "3 remaining")), 3),
+    ] {
+        let fake = stack();
+        put(&fake, "j", "completed");
+        ends(&fake, 2, Some(state), failure);
+        let ran = json_against(&fake, &["backfill", "verify", "j", "--every", "0.1"]);
+        assert_eq!(
+            (ran.code, &ran.document()["state"]),
+            (code, &state.into()),
+            "{ran:?}"
+        );
+        let [execution] = &executions(&fake)[..] else {
+            panic!("not one execution");
+        };
+        assert!(execution.name.starts_with("j-verify-"), "{execution:?}");
+        assert_eq!(execution.input, json!({"action": "verify", "job_id": "j"}));
+    }
+}
+
+#[test]
+fn nothing_is_verified_that_is_not_there() {
+    let fake = stack();
+    assert_eq!(run_against(&fake, &["backfill", "verify", "j"]).code, 4);
+    assert!(executions(&fake).is_empty());
+}

@@ -1,0 +1,271 @@
+//! `enqueue`: partitions, page by page, into the queue.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
+use shared::job::JobState;
+use shared::jobs::text;
+use tokio::time::Instant;
+
+use crate::backoff::{self, Backoff};
+use crate::change::Change;
+use crate::context::{Context, rfc3339};
+use crate::error::BackfillError;
+use crate::found::{Found, PAGE_OBJECTS_MAX, Page};
+use crate::job::{Job, Partition, Tally};
+use crate::message::Envelope;
+use crate::plan;
+use crate::rate::{Limiter, Pace};
+use crate::request::{Share, Shares};
+use crate::send::Limits;
+use crate::table::Told;
+
+/// How often the record is told, at most.
+const TELL_EVERY: Duration = Duration::from_secs(5);
+/// How often a partition's end is offered to a record that others are at.
+const TELL_ATTEMPTS: u32 = 30;
+
+/// How a partition was left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// At its end.
+    Done,
+    /// The time is up.
+    TimeUp,
+    /// Somebody ended the job.
+    Aborted,
+}
+
+struct Enqueue<'a> {
+    context: Context<'a>,
+    job: &'a Job,
+    limiter: Option<Limiter>,
+}
+
+/// Works on the partitions one after the other; `done` is what was done, also if it fails.
+pub async fn enqueue(
+    context: Context<'_>,
+    shares: &Shares,
+    done: &mut Tally,
+) -> Result<Value, BackfillError> {
+    let job = context.services.table.job(&shares.job_id).await?;
+    if job.record.state == JobState::Aborted {
+        return Ok(shares.answer("aborted", &shares.items));
+    }
+    listing_still(&job)?;
+    let enqueue = Enqueue {
+        context,
+        job: &job,
+        limiter: shares.items.first().and_then(|share| limiter(&job, share)),
+    };
+    for (place, share) in shares.items.iter().enumerate() {
+        match enqueue.partition(share.partition, done).await? {
+            End::Done => {}
+            End::TimeUp => return Ok(shares.answer("incomplete", &shares.items[place..])),
+            End::Aborted => return Ok(shares.answer("aborted", &shares.items[place..])),
+        }
+    }
+    Ok(shares.answer("complete", &[]))
+}
+
+fn listing_still(job: &Job) -> Result<(), BackfillError> {
+    match job.record.state {
+        JobState::Listing => Ok(()),
+        state => Err(BackfillError::WrongState {
+            job_id: job.record.job_id.clone(),
+            state: state.label(),
+            detail: "go on with it by \"resume\": true",
+        }),
+    }
+}
+
+/// None if the job has no rate.
+fn limiter(job: &Job, share: &Share) -> Option<Limiter> {
+    let total = usize::try_from(job.record.partitions_total).unwrap_or(usize::MAX);
+    let children = total.div_ceil(plan::batch(total)) as u64;
+    Some(Limiter::new(Pace {
+        per_second: share.max_rate_per_second.or(job.rate)?,
+        children: share.workers.unwrap_or(job.workers).min(children),
+    }))
+}
+
+impl Enqueue<'_> {
+    async fn partition(&self, number: u64, done: &mut Tally) -> Result<End, BackfillError> {
+        let table = &self.context.services.table;
+        let mut partition = table.partition(self.job, number).await?;
+        if partition.done {
+            return Ok(End::Done);
+        }
+        let from = partition.continuation.clone();
+        let mut pages = self.context.pages(self.job, &partition.work, from).await?;
+        let mut told_at = Instant::now();
+        let mut page = pages.next().await?;
+        while let Some(this) = page {
+            // The next page is on its way while this one goes into the queue: two pages are all that is in memory.
+            let (end, next) = tokio::join!(self.page(&mut partition, this, done), pages.next());
+            if end? == End::TimeUp {
+                return self.leave(&mut partition).await;
+            }
+            page = next?;
+            if told_at.elapsed() >= TELL_EVERY {
+                told_at = Instant::now();
+                match self.tell(&mut partition, false).await? {
+                    Told::Ended => return self.ended().await,
+                    Told::Yes | Told::Later | Told::InProgress => {}
+                }
+            }
+        }
+        self.finish(&mut partition).await
+    }
+
+    /// A page, or as many objects of it as there is time for; each slice of it is checkpointed once the queue has it.
+    async fn page(
+        &self,
+        partition: &mut Partition,
+        page: Page,
+        done: &mut Tally,
+    ) -> Result<End, BackfillError> {
+        let mut at = 0;
+        while at < page.found.len() {
+            let slice = self.slice(&page.found[at..]);
+            if !self.has_time_for(slice.len()) {
+                return Ok(End::TimeUp);
+            }
+            let tally = self.send(slice).await?;
+            at += slice.len();
+            partition.tally += tally;
+            partition.continuation = page.continuation(at);
+            let change = partition.checkpoint()?;
+            let table = &self.context.services.table;
+            table.checkpoint(self.job, partition.number, change).await?;
+            *done += tally;
+        }
+        // Also beyond rows that do not count, and then it is written with the next ones.
+        partition.continuation = Some(page.next);
+        Ok(if self.context.is_over() {
+            End::TimeUp
+        } else {
+            End::Done
+        })
+    }
+
+    fn slice<'f>(&self, found: &'f [Found]) -> &'f [Found] {
+        let most = found.len().min(PAGE_OBJECTS_MAX);
+        let most = match &self.limiter {
+            Some(limiter) => limiter.pace().slice(most),
+            None => most,
+        };
+        &found[..most]
+    }
+
+    fn has_time_for(&self, objects: usize) -> bool {
+        let needed = match &self.limiter {
+            Some(limiter) => limiter
+                .pace()
+                .period()
+                .saturating_mul(u32::try_from(objects).unwrap_or(u32::MAX)),
+            None => Duration::ZERO,
+        };
+        Instant::now() + needed < self.context.stop_at
+    }
+
+    async fn send(&self, found: &[Found]) -> Result<Tally, BackfillError> {
+        let due: Vec<&Found> = found.iter().filter(|found| found.is_due()).collect();
+        let is_dry_run = self.job.record.dry_run;
+        let tally = Tally {
+            listed: found.len() as u64,
+            enqueued: if is_dry_run { 0 } else { due.len() as u64 },
+            left_out: (found.len() - due.len()) as u64,
+            bytes_listed: due.iter().map(|found| found.size_bytes).sum(),
+        };
+        if !is_dry_run {
+            let now = rfc3339(SystemTime::now());
+            let envelope = Envelope {
+                job_id: &self.job.record.job_id,
+                bucket: &self.context.config.source_bucket,
+                now: &now,
+            };
+            let limits = Limits {
+                limiter: self.limiter.as_ref(),
+                stop_at: self.context.stop_at,
+            };
+            self.context
+                .services
+                .queue
+                .send(&due, envelope, limits)
+                .await?;
+        }
+        Ok(tally)
+    }
+
+    /// Adds to the record what it does not have.
+    async fn tell(&self, partition: &mut Partition, is_done: bool) -> Result<Told, BackfillError> {
+        // What is not told stays to be told.
+        let mut after = partition.clone();
+        let news = partition.tally.since(partition.told);
+        let change = after.told(is_done)?;
+        let record = news.added_to(Change::default());
+        let record = record.set("updated_at", text(&rfc3339(SystemTime::now())));
+        let record = if is_done {
+            record.add("partitions_done", 1)
+        } else {
+            record
+        };
+        let job_id = &self.job.record.job_id;
+        let table = &self.context.services.table;
+        let told = table
+            .tell(job_id, (partition.number, change), record)
+            .await?;
+        match told {
+            Told::Yes => *partition = after,
+            Told::InProgress => {
+                return Err(BackfillError::InProgress {
+                    job_id: job_id.clone(),
+                    partition: partition.number,
+                });
+            }
+            Told::Later | Told::Ended => {}
+        }
+        Ok(told)
+    }
+
+    /// The time is up. What cannot be told now is told by the next invocation.
+    async fn leave(&self, partition: &mut Partition) -> Result<End, BackfillError> {
+        match self.tell(partition, false).await? {
+            Told::Ended => self.ended().await,
+            Told::Yes | Told::Later | Told::InProgress => Ok(End::TimeUp),
+        }
+    }
+
+    async fn finish(&self, partition: &mut Partition) -> Result<End, BackfillError> {
+        let mut backoff = Backoff::new(TELL_ATTEMPTS);
+        loop {
+            match self.tell(partition, true).await? {
+                Told::Yes => return Ok(End::Done),
+                Told::Ended => return self.ended().await,
+                Told::Later | Told::InProgress => {}
+            }
+            let delay = backoff.next(backoff::random());
+            match delay.filter(|delay| Instant::now() + *delay < self.context.stop_at) {
+                Some(delay) => tokio::time::sleep(delay).await,
+                // Nothing is left of it but to say so.
+                None => return Ok(End::TimeUp),
+            }
+        }
+    }
+
+    /// The record is not listing any more.
+    async fn ended(&self) -> Result<End, BackfillError> {
+        let job = self
+            .context
+            .services
+            .table
+            .job(&self.job.record.job_id)
+            .await?;
+        if job.record.state == JobState::Aborted {
+            return Ok(End::Aborted);
+        }
+        listing_still(&job)?;
+        Ok(End::TimeUp)
+    }
+}

@@ -1,0 +1,389 @@
+//! What may be asked.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use shared::payload::{Fields, PayloadError, bad_field};
+
+use crate::plan::PARTITIONS_MAX;
+use crate::progress::{Seen, Timing};
+
+/// Longest name of a job: with its characters also that of an execution, and a group of messages.
+const JOB_ID_MAX: usize = 80;
+/// Longest text that is only kept and compared.
+const TEXT_MAX: usize = 1_024;
+/// Most children at a time.
+const WORKERS_MAX: u64 = 1_000;
+
+/// A payload.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// `start`: plans a job, or takes one up again.
+    Start(Box<Start>),
+    /// `enqueue`: some partitions.
+    Enqueue(Shares),
+    /// `listed`: are all of them?
+    Listed(String, Timing),
+    /// `progress`: wait, or verify?
+    Progress(String, Timing, Seen),
+    /// `verify_start`: begins a round of verification.
+    VerifyStart {
+        /// Of which job.
+        job_id: String,
+        /// `round` and, if there is one, `count`.
+        round: String,
+        /// Children at a time.
+        workers: Option<u64>,
+    },
+    /// `verify`: some partitions; each names its round.
+    Verify(Shares),
+    /// `conclude`: the verdict.
+    Conclude {
+        /// Of which job.
+        job_id: String,
+        /// Which round's.
+        round: String,
+        /// Whether nothing is waited for after it; default true.
+        is_last: bool,
+    },
+    /// `fail`: the state machine gives up.
+    Fail {
+        /// Of which job.
+        job_id: String,
+        /// Whose failure it is; another execution's job is left alone.
+        execution: Option<String>,
+        /// `error: cause`.
+        reason: String,
+    },
+}
+
+/// `start`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Start {
+    /// 1 to 80 of `A-Z a-z 0-9 _ -`.
+    pub job_id: String,
+    /// `inventory`, if the mode is that.
+    pub inventory: Option<Manifest>,
+    /// `prefix`: none = `SOURCE_PREFIX`.
+    pub prefix: Option<String>,
+    /// `partitions`: `"discover"` (default), `"hash"`, or a list of prefixes.
+    pub partitions: Partitions,
+    /// `max_rate_per_second`: 1 to 100,000; none = as fast as it goes.
+    pub rate: Option<f64>,
+    /// `dry_run`.
+    pub dry_run: Option<bool>,
+    /// `workers`: 1 to 1,000.
+    pub workers: Option<u64>,
+    /// `resume`: go on with a job that is there.
+    pub resume: bool,
+    /// `execution`: who asks.
+    pub execution: Option<String>,
+    /// `poll_seconds`, `settle_seconds`: only handed on.
+    pub timing: Timing,
+}
+
+/// Where the manifest of an inventory is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    /// `inventory.bucket`.
+    pub bucket: String,
+    /// `inventory.key`.
+    pub key: String,
+}
+
+/// How a job is cut.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Partitions {
+    /// By what a listing with a delimiter shows.
+    Discover,
+    /// By the 256 hash folders.
+    Hash,
+    /// Only these prefixes, each by itself.
+    Prefixes(Vec<String>),
+}
+
+/// Partitions of one job: a single one, or a batch of the state machine's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shares {
+    /// Of which job.
+    pub job_id: String,
+    /// In the order in which they are worked on.
+    pub items: Vec<Share>,
+}
+
+/// One partition, as an answer hands it back if it is not done.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Share {
+    /// Of which job.
+    pub job_id: String,
+    /// From 0.
+    pub partition: u64,
+    /// Children at a time, for the rate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workers: Option<u64>,
+    /// The job's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_rate_per_second: Option<f64>,
+    /// Of a verification.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub round: Option<String>,
+}
+
+impl Request {
+    /// Reads a payload; unknown fields are mistakes.
+    pub fn parse(payload: Value) -> Result<Self, PayloadError> {
+        let mut fields = Fields::new(payload)?;
+        let action = needed(&mut fields, "action", ACTIONS, Fields::text)?;
+        let request = match action.as_str() {
+            "start" => Self::Start(Box::new(start(&mut fields)?)),
+            "enqueue" => Self::Enqueue(shares(&mut fields, Kind::Enqueue)?),
+            "listed" => Self::Listed(job_id(&mut fields)?, timing(&mut fields)?),
+            "progress" => Self::Progress(
+                job_id(&mut fields)?,
+                timing(&mut fields)?,
+                seen(&mut fields)?,
+            ),
+            "verify_start" => verify_start(&mut fields)?,
+            "verify" => Self::Verify(shares(&mut fields, Kind::Verify)?),
+            "conclude" => Self::Conclude {
+                job_id: job_id(&mut fields)?,
+                round: needed(&mut fields, "round", "text", text)?,
+                is_last: fields.flag("is_last")?.unwrap_or(true),
+            },
+            "fail" => fail(&mut fields)?,
+            _ => return Err(bad_field("action", action, ACTIONS)),
+        };
+        fields.finish()?;
+        Ok(request)
+    }
+
+    /// Which job it is about.
+    #[must_use]
+    pub fn job_id(&self) -> &str {
+        match self {
+            Self::Start(start) => &start.job_id,
+            Self::Enqueue(shares) | Self::Verify(shares) => &shares.job_id,
+            Self::Listed(job_id, _)
+            | Self::Progress(job_id, ..)
+            | Self::VerifyStart { job_id, .. }
+            | Self::Conclude { job_id, .. }
+            | Self::Fail { job_id, .. } => job_id,
+        }
+    }
+}
+
+const ACTIONS: &str = "start, enqueue, listed, progress, verify_start, verify, conclude, fail";
+
+fn needed<T>(
+    fields: &mut Fields,
+    field: &str,
+    allowed: &str,
+    read: impl Fn(&mut Fields, &str) -> Result<Option<T>, PayloadError>,
+) -> Result<T, PayloadError> {
+    read(fields, field)?.ok_or_else(|| bad_field(field, Value::Null, allowed))
+}
+
+fn text(fields: &mut Fields, field: &str) -> Result<Option<String>, PayloadError> {
+    let allowed = format!("text of 1 to {TEXT_MAX} bytes");
+    fields.value(field, &allowed, |value| {
+        let text = value.as_str()?;
+        (1..=TEXT_MAX)
+            .contains(&text.len())
+            .then(|| text.to_owned())
+    })
+}
+
+fn job_id(fields: &mut Fields) -> Result<String, PayloadError> {
+    let allowed = format!("1 to {JOB_ID_MAX} of A-Z a-z 0-9 _ -");
+    let read = |fields: &mut Fields, field: &str| {
+        fields.value(field, &allowed, |value| {
+            let id = value.as_str()?;
+            let right = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+            let right = (1..=JOB_ID_MAX).contains(&id.len()) && id.bytes().all(right);
+            right.then(|| id.to_owned())
+        })
+    };
+    needed(fields, "job_id", &allowed, read)
+}
+
+fn timing(fields: &mut Fields) -> Result<Timing, PayloadError> {
+    let default = Timing::default();
+    let poll = fields.whole("poll_seconds", 1..=3_600)?;
+    let settle = fields.whole("settle_seconds", 0..=14 * 24 * 3_600)?;
+    Ok(Timing {
+        poll_seconds: poll.unwrap_or(default.poll_seconds),
+        settle_seconds: settle.unwrap_or(default.settle_seconds),
+    })
+}
+
+fn seen(fields: &mut Fields) -> Result<Seen, PayloadError> {
+    let allowed = "the field seen of an earlier answer";
+    let seen = fields.value("seen", allowed, |value| {
+        serde_json::from_value(value.clone()).ok()
+    })?;
+    Ok(seen.unwrap_or_default())
+}
+
+fn rate(fields: &mut Fields) -> Result<Option<f64>, PayloadError> {
+    fields.number("max_rate_per_second", 1.0..=100_000.0)
+}
+
+fn start(fields: &mut Fields) -> Result<Start, PayloadError> {
+    let mode = fields.text("mode")?;
+    let inventory = manifest(fields)?;
+    let partitions = partitions(fields)?;
+    match (mode.as_deref(), &inventory, &partitions) {
+        (None | Some("list"), None, _) | (None | Some("inventory"), Some(_), None) => {}
+        (None | Some("inventory"), Some(_), Some(_)) => {
+            return Err(bad_field("partitions", "", "none with an inventory"));
+        }
+        (Some("list"), Some(_), _) => return Err(bad_field("mode", "list", "inventory")),
+        (Some("inventory"), None, _) => {
+            return Err(bad_field("inventory", Value::Null, MANIFEST));
+        }
+        (Some(mode), ..) => return Err(bad_field("mode", mode, "list, inventory")),
+    }
+    Ok(Start {
+        job_id: job_id(fields)?,
+        inventory,
+        prefix: text(fields, "prefix")?,
+        partitions: partitions.unwrap_or(Partitions::Discover),
+        rate: rate(fields)?,
+        dry_run: fields.flag("dry_run")?,
+        workers: fields.whole("workers", 1..=WORKERS_MAX)?,
+        resume: fields.flag("resume")?.unwrap_or_default(),
+        execution: text(fields, "execution")?,
+        timing: timing(fields)?,
+    })
+}
+
+const MANIFEST: &str = "{\"bucket\": …, \"key\": … of a manifest.json}";
+
+fn manifest(fields: &mut Fields) -> Result<Option<Manifest>, PayloadError> {
+    fields.value("inventory", MANIFEST, |value| {
+        let text = |name: &str| {
+            let text = value.get(name)?.as_str()?;
+            (1..=TEXT_MAX)
+                .contains(&text.len())
+                .then(|| text.to_owned())
+        };
+        let (bucket, key) = (text("bucket")?, text("key")?);
+        let only = value.as_object()?.len() == 2;
+        only.then_some(Manifest { bucket, key })
+    })
+}
+
+fn partitions(fields: &mut Fields) -> Result<Option<Partitions>, PayloadError> {
+    let allowed = format!("\"discover\", \"hash\", or a list of 1 to {PARTITIONS_MAX} prefixes");
+    fields.value("partitions", &allowed, |value| match value {
+        Value::String(text) if text == "discover" => Some(Partitions::Discover),
+        Value::String(text) if text == "hash" => Some(Partitions::Hash),
+        Value::Array(list) if (1..=PARTITIONS_MAX).contains(&list.len()) => {
+            let texts = list.iter().map(|text| text.as_str().map(str::to_owned));
+            texts.collect::<Option<_>>().map(Partitions::Prefixes)
+        }
+        _ => None,
+    })
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Enqueue,
+    Verify,
+}
+
+/// A single item is the payload itself; a batch has `Items`, and `BatchInput`, which says nothing.
+fn shares(fields: &mut Fields, kind: Kind) -> Result<Shares, PayloadError> {
+    let allowed = "a list of one or more objects";
+    let items = fields.value("Items", allowed, |value| {
+        value.as_array().filter(|items| !items.is_empty()).cloned()
+    })?;
+    let Some(items) = items else {
+        let share = share(fields, kind)?;
+        return Ok(Shares {
+            job_id: share.job_id.clone(),
+            items: vec![share],
+        });
+    };
+    fields.value("BatchInput", "anything", |_| Some(()))?;
+    let mut shares = Vec::with_capacity(items.len());
+    for item in items {
+        let mut fields = Fields::new(item)?;
+        shares.push(share(&mut fields, kind)?);
+        fields.finish()?;
+    }
+    let job_id = shares.first().map(|share| share.job_id.clone());
+    let job_id = job_id.unwrap_or_default();
+    match shares.iter().find(|share| share.job_id != job_id) {
+        Some(other) => Err(bad_field("job_id", other.job_id.as_str(), &job_id)),
+        None => Ok(Shares {
+            job_id,
+            items: shares,
+        }),
+    }
+}
+
+fn share(fields: &mut Fields, kind: Kind) -> Result<Share, PayloadError> {
+    let numbers = 0..=PARTITIONS_MAX as u64 - 1;
+    let allowed = "0 to 9999";
+    let is_verify = kind == Kind::Verify;
+    Ok(Share {
+        job_id: job_id(fields)?,
+        partition: needed(fields, "partition", allowed, |fields, field| {
+            fields.whole(field, numbers.clone())
+        })?,
+        workers: fields.whole("workers", 1..=WORKERS_MAX)?,
+        max_rate_per_second: rate(fields)?,
+        round: if is_verify {
+            Some(needed(fields, "round", "text", text)?)
+        } else {
+            None
+        },
+    })
+}
+
+fn verify_start(fields: &mut Fields) -> Result<Request, PayloadError> {
+    let round = needed(fields, "round", "text", text)?;
+    let count = fields.whole("count", 0..=u64::MAX)?;
+    Ok(Request::VerifyStart {
+        job_id: job_id(fields)?,
+        round: count.map_or_else(|| round.clone(), |count| format!("{round}.{count}")),
+        workers: fields.whole("workers", 1..=WORKERS_MAX)?,
+    })
+}
+
+fn fail(fields: &mut Fields) -> Result<Request, PayloadError> {
+    let any = |value: &Value| match value {
+        Value::String(text) => Some(words(text)),
+        other => Some(other.to_string()),
+    };
+    let error = fields.value("error", "anything", any)?;
+    let cause = fields.value("cause", "anything", any)?;
+    let reason: Vec<String> = [error, cause].into_iter().flatten().collect();
+    let mut reason = reason.join(": ");
+    let end = reason.floor_char_boundary(TEXT_MAX);
+    reason.truncate(end);
+    Ok(Request::Fail {
+        job_id: job_id(fields)?,
+        execution: text(fields, "execution")?,
+        reason,
+    })
+}
+
+/// What a failed function said; a state machine has it in JSON.
+fn words(cause: &str) -> String {
+    let cause_json: Option<Value> = serde_json::from_str(cause).ok();
+    let words = cause_json.and_then(|json| Some(json["errorMessage"].as_str()?.to_owned()));
+    words.unwrap_or_else(|| cause.to_owned())
+}
+
+impl Shares {
+    /// The answer of an invocation that leaves `left`.
+    #[must_use]
+    pub fn answer(&self, status: &str, left: &[Share]) -> Value {
+        json!({"job_id": self.job_id, "Items": left, "status": status})
+    }
+}
+
+#[cfg(test)]
+#[path = "request_tests.rs"]
+mod tests;

@@ -1,0 +1,357 @@
+//! `start`: plans a job, or takes one up again.
+
+use std::time::{Duration, SystemTime};
+
+use aws_sdk_s3::types::EncodingType;
+use serde_json::{Value, json};
+use shared::deadline::epoch_ms;
+use shared::job::{JobRecord, JobState};
+use shared::jobs::{Item, RECORD, key, number, text};
+use shared::payload::bad_field;
+
+use crate::change::Change;
+use crate::context::{Context, rfc3339};
+use crate::error::BackfillError;
+use crate::job::{Job, Partition, flag, rate};
+use crate::listing::decoded;
+use crate::part;
+use crate::plan::{self, Boundaries, PARTITIONS_MAX};
+use crate::refusal::Refusal;
+use crate::request::{Manifest, Partitions, Start};
+use crate::table::boolean;
+use crate::work::{Inventory, Part, Work};
+
+/// Most pages that are listed to find boundaries; what is after them is one range.
+const DISCOVERY_PAGES_MAX: usize = 1_000;
+
+/// Children at a time if nothing is said.
+const WORKERS: u64 = 16;
+
+/// Plans the job, or goes on with it: the partitions that are not done.
+pub async fn start(
+    context: Context<'_>,
+    request: &Start,
+    now: SystemTime,
+) -> Result<Value, BackfillError> {
+    let table = &context.services.table;
+    let before = table.find(&request.job_id).await?;
+    match before {
+        Some(job) if request.resume => resume(context, request, &job, now).await,
+        Some(job) => again(context, request, &job).await,
+        None if request.resume => Err(BackfillError::NoSuchJob {
+            job_id: request.job_id.clone(),
+        }),
+        None => {
+            let (job, work) = planned(context, request, now).await?;
+            let partitions = work.iter().zip(0..);
+            let items = partitions.map(|(work, number)| Partition::item(&job, number, work));
+            table.put_all(items.collect::<Result<_, _>>()?).await?;
+            if table.create(record_item(&job)?).await? {
+                let all: Vec<u64> = (0..job.record.partitions_total).collect();
+                return Ok(answer(request, &job, &all));
+            }
+            // Another invocation was faster, or this one's own answer to its own write got lost.
+            let job = table.job(&request.job_id).await?;
+            again(context, request, &job).await
+        }
+    }
+}
+
+/// The answer once more, if it got lost on its way to the execution that asks.
+async fn again(context: Context<'_>, request: &Start, job: &Job) -> Result<Value, BackfillError> {
+    let is_ours = request.execution.is_some() && job.execution == request.execution;
+    if !is_ours && job.plan != context.request_id {
+        return Err(BackfillError::JobExists {
+            job_id: request.job_id.clone(),
+        });
+    }
+    let left = left(context, job).await?;
+    Ok(answer(request, job, &left))
+}
+
+async fn resume(
+    context: Context<'_>,
+    request: &Start,
+    job: &Job,
+    now: SystemTime,
+) -> Result<Value, BackfillError> {
+    same(request, job)?;
+    if job.record.state == JobState::Completed {
+        return Err(BackfillError::WrongState {
+            job_id: request.job_id.clone(),
+            state: job.record.state.label(),
+            detail: "there is nothing to go on with",
+        });
+    }
+    let change = Change::default()
+        .set("state", text(JobState::Listing.label()))
+        .set("updated_at", text(&rfc3339(now)))
+        .remove("reason")
+        .remove("finished_at")
+        .only_if_there();
+    let change = match &request.execution {
+        Some(execution) => change.set("execution", text(execution)),
+        None => change,
+    };
+    let change = match request.rate {
+        Some(per_second) => change.set("max_rate_per_second", rate(per_second)),
+        None => change,
+    };
+    if !context
+        .services
+        .table
+        .change(&request.job_id, RECORD, change)
+        .await?
+    {
+        return Err(BackfillError::NoSuchJob {
+            job_id: request.job_id.clone(),
+        });
+    }
+    let left = left(context, job).await?;
+    Ok(answer(request, job, &left))
+}
+
+/// What is said again about a job must not say something else.
+fn same(request: &Start, job: &Job) -> Result<(), BackfillError> {
+    let record = &job.record;
+    if let Some(prefix) = request.prefix.as_deref().filter(|it| **it != record.prefix) {
+        return Err(bad_field("prefix", prefix, &record.prefix).into());
+    }
+    if let Some(dry_run) = request.dry_run.filter(|it| *it != record.dry_run) {
+        return Err(bad_field("dry_run", dry_run, &record.dry_run.to_string()).into());
+    }
+    if request.inventory.is_some() && job.inventory.is_none() {
+        return Err(bad_field("inventory", "", "none: the job lists").into());
+    }
+    Ok(())
+}
+
+async fn left(context: Context<'_>, job: &Job) -> Result<Vec<u64>, BackfillError> {
+    let total = usize::try_from(job.record.partitions_total).unwrap_or(PARTITIONS_MAX);
+    let mut done = vec![false; total];
+    let mark = |number: u64, item: &Item| {
+        let place = usize::try_from(number).ok();
+        if let Some(done) = place.and_then(|place| done.get_mut(place)) {
+            *done = flag(item, "done");
+        }
+    };
+    context
+        .services
+        .table
+        .partitions(job, &["done"], mark)
+        .await?;
+    let left = (0..).zip(done).filter(|(_, done)| !done);
+    Ok(left.map(|(number, _)| number).collect())
+}
+
+fn answer(request: &Start, job: &Job, partitions: &[u64]) -> Value {
+    json!({
+        "job_id": job.record.job_id,
+        "status": JobState::Listing.label(),
+        "partitions": partitions,
+        "workers": request.workers(Some(job), partitions.len()),
+        "batch": plan::batch(partitions.len()),
+        "max_rate_per_second": request.rate.or(job.rate),
+        "dry_run": job.record.dry_run,
+        "poll_seconds": request.timing.poll_seconds,
+        "settle_seconds": request.timing.settle_seconds,
+    })
+}
+
+async fn planned(
+    context: Context<'_>,
+    request: &Start,
+    now: SystemTime,
+) -> Result<(Job, Vec<Work>), BackfillError> {
+    let config = context.config;
+    let whole = &config.keys.source_prefix;
+    let prefix = request.prefix.as_ref().unwrap_or(whole);
+    if !prefix.starts_with(whole.as_str()) {
+        let allowed = format!("a prefix that begins with SOURCE_PREFIX {whole:?}");
+        return Err(bad_field("prefix", prefix.as_str(), &allowed).into());
+    }
+    let (inventory, work) = match &request.inventory {
+        Some(manifest) => {
+            let (inventory, parts) = inventory(context, manifest).await?;
+            (Some(inventory), parts.into_iter().map(Work::Part).collect())
+        }
+        None => (None, cut(context, prefix, &request.partitions).await?),
+    };
+    if work.len() > PARTITIONS_MAX {
+        let allowed = format!("what makes at most {PARTITIONS_MAX} partitions");
+        return Err(bad_field("inventory", work.len(), &allowed).into());
+    }
+    let retention = Duration::from_secs(config.retention_days * 24 * 60 * 60);
+    let job = Job {
+        record: JobRecord {
+            mode: mode(inventory.as_ref()).to_owned(),
+            bucket: config.source_bucket.clone(),
+            prefix: prefix.clone(),
+            partitions_total: work.len() as u64,
+            ..begun(request, now)
+        },
+        plan: context.request_id.to_owned(),
+        execution: request.execution.clone(),
+        workers: request.workers(None, PARTITIONS_MAX),
+        rate: request.rate,
+        inventory,
+        expires_at: epoch_ms(now + retention) / 1_000,
+    };
+    Ok((job, work))
+}
+
+/// A record of nothing yet.
+fn begun(request: &Start, now: SystemTime) -> JobRecord {
+    JobRecord {
+        job_id: request.job_id.clone(),
+        state: JobState::Listing,
+        reason: None,
+        mode: String::new(),
+        dry_run: request.dry_run.unwrap_or_default(),
+        bucket: String::new(),
+        prefix: String::new(),
+        listed: 0,
+        enqueued: 0,
+        left_out: 0,
+        bytes_listed: 0,
+        succeeded: 0,
+        skipped: 0,
+        failed: 0,
+        bytes_in: 0,
+        bytes_out: 0,
+        partitions_done: 0,
+        partitions_total: 0,
+        remaining: None,
+        missing_outputs: None,
+        started_at: rfc3339(now),
+        updated_at: rfc3339(now),
+        finished_at: None,
+    }
+}
+
+const fn mode(inventory: Option<&Inventory>) -> &'static str {
+    match inventory {
+        Some(_) => "inventory",
+        None => "list",
+    }
+}
+
+async fn inventory(
+    context: Context<'_>,
+    manifest: &Manifest,
+) -> Result<(Inventory, Vec<Part>), BackfillError> {
+    let Manifest { bucket, key } = manifest;
+    let source = &context.config.source_bucket;
+    part::plan(&context.services.s3, bucket, key, source).await
+}
+
+async fn cut(
+    context: Context<'_>,
+    prefix: &str,
+    partitions: &Partitions,
+) -> Result<Vec<Work>, BackfillError> {
+    match partitions {
+        Partitions::Discover => discover(context, prefix).await,
+        Partitions::Hash => Ok(plan::ranges(plan::hash_folders(prefix))),
+        Partitions::Prefixes(prefixes) => {
+            if let Some(stranger) = prefixes.iter().find(|it| !it.starts_with(prefix)) {
+                let allowed = format!("prefixes that begin with {prefix:?}");
+                return Err(bad_field("partitions", stranger.as_str(), &allowed).into());
+            }
+            plan::given(prefixes.clone()).map_err(|(outer, inner)| {
+                let allowed = format!("prefixes of which none is within another, as in {outer:?}");
+                bad_field("partitions", inner, &allowed).into()
+            })
+        }
+    }
+}
+
+/// The folders right below `prefix` are boundaries; where a page shows none, its last key is one.
+async fn discover(context: Context<'_>, prefix: &str) -> Result<Vec<Work>, BackfillError> {
+    let mut boundaries = Boundaries::default();
+    let mut token = None;
+    for _ in 0..DISCOVERY_PAGES_MAX {
+        let listed = context
+            .services
+            .s3
+            .list_objects_v2()
+            .bucket(&context.config.source_bucket)
+            .prefix(prefix)
+            .delimiter("/")
+            .encoding_type(EncodingType::Url)
+            .set_continuation_token(token)
+            .send()
+            .await
+            .map_err(|error| Refusal::new("ListObjectsV2", error))?;
+        for folder in listed.common_prefixes() {
+            let folder = folder.prefix().unwrap_or_default();
+            boundaries.push(decoded(&listed, folder)?);
+        }
+        token = listed.next_continuation_token().map(str::to_owned);
+        let is_flat = listed.common_prefixes().is_empty();
+        if let (Some(last), true, Some(_)) = (listed.contents().last(), is_flat, &token) {
+            boundaries.push(decoded(&listed, last.key().unwrap_or_default())?);
+        }
+        if token.is_none() || context.is_over() {
+            break;
+        }
+    }
+    if token.is_some() {
+        tracing::warn!("more folders than are looked at; the keys after them are one partition");
+    }
+    Ok(boundaries.into_work())
+}
+
+fn record_item(job: &Job) -> Result<Item, BackfillError> {
+    let record = &job.record;
+    let mut item = key(&record.job_id, RECORD);
+    let texts = [
+        ("state", record.state.label()),
+        ("mode", &record.mode),
+        ("bucket", &record.bucket),
+        ("prefix", &record.prefix),
+        ("started_at", &record.started_at),
+        ("updated_at", &record.updated_at),
+        ("plan", &job.plan),
+    ];
+    for (name, value) in texts {
+        item.insert(name.to_owned(), text(value));
+    }
+    for (name, value) in [
+        ("partitions_total", record.partitions_total),
+        ("workers", job.workers),
+        ("expires_at", job.expires_at),
+    ] {
+        item.insert(name.to_owned(), number(value));
+    }
+    item.insert("dry_run".to_owned(), boolean(record.dry_run));
+    if let Some(per_second) = job.rate {
+        item.insert("max_rate_per_second".to_owned(), rate(per_second));
+    }
+    if let Some(execution) = &job.execution {
+        item.insert("execution".to_owned(), text(execution));
+    }
+    if let Some(inventory) = &job.inventory {
+        let json = serde_json::to_string(inventory)?;
+        item.insert("inventory".to_owned(), text(&json));
+    }
+    Ok(item)
+}
+
+impl Start {
+    /// Children at a time for `partitions`, as asked for now or when `job` was planned: no more than there are, nor such a number that each would send less than one
+    /// message a second.
+    #[must_use]
+    pub fn workers(&self, job: Option<&Job>, partitions: usize) -> u64 {
+        let before = job.map(|job| job.workers);
+        let workers = self.workers.or(before).unwrap_or(WORKERS);
+        let workers = workers.min(partitions as u64);
+        let slowest = |rate: f64| (1..=workers).rev().find(|workers| as_f64(*workers) <= rate);
+        let rate = self.rate.or(job.and_then(|job| job.rate));
+        rate.map_or(Some(workers), slowest).unwrap_or(1).max(1)
+    }
+}
+
+fn as_f64(workers: u64) -> f64 {
+    u32::try_from(workers).map_or(f64::MAX, f64::from)
+}

@@ -1,0 +1,140 @@
+//! What an invocation did for backfills' jobs: summed per job, told once to each one's record.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::num::NonZeroUsize;
+use std::time::{Duration, SystemTime};
+
+use shared::batch::{self, Failure};
+use shared::job::Outcomes;
+use shared::jobs::Jobs;
+use shared::s3_event::job_id;
+use shared::telemetry::error_chain;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use tokio::time::{Instant, timeout_at};
+
+use crate::message::Tally;
+
+/// Most time that all records together may take: progress that is not told is worth less than an answer that is late.
+const TELLING_MAX: Duration = Duration::from_secs(2);
+
+/// Records written at the same time. A batch rarely has messages of more than one or two jobs.
+const AT_ONCE: NonZeroUsize = NonZeroUsize::new(10).unwrap();
+
+/// Sums by job what became of messages, each given by its body. What belongs to no job is in no sum.
+#[must_use]
+pub fn sums<'a>(done: impl Iterator<Item = (&'a str, &'a Tally)>) -> BTreeMap<String, Outcomes> {
+    let mut sums = BTreeMap::<String, Outcomes>::new();
+    for (body, tally) in done {
+        let Some(job_id) = job_id(body) else {
+            continue;
+        };
+        let sum = sums.entry(job_id).or_default();
+        sum.succeeded += tally.compressed;
+        sum.skipped += tally.skipped;
+        sum.failed += tally.dead_lettered;
+        sum.bytes_in += tally.input_bytes;
+        sum.bytes_out += tally.output_bytes;
+    }
+    sums
+}
+
+/// Tells each job its sum: one `UpdateItem` each, within two seconds and never after `stop_at`.
+///
+/// What could not be told is a warning: the objects are done all the same, and a verification counts them.
+pub async fn tell(
+    jobs: &Jobs,
+    sums: BTreeMap<String, Outcomes>,
+    now: SystemTime,
+    stop_at: Instant,
+) {
+    let now_rfc3339 = rfc3339(now);
+    let end = stop_at.min(Instant::now() + TELLING_MAX);
+    let sums = sums.into_iter().filter(|(_, sum)| !sum.is_empty());
+    let tell_one = |(job_id, sum): (String, Outcomes)| {
+        let now_rfc3339 = now_rfc3339.as_str();
+        async move {
+            if end <= Instant::now() {
+                warn(&job_id, &sum, "no time left");
+                return Ok(());
+            }
+            match timeout_at(end, jobs.add(&job_id, &sum, now_rfc3339)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => warn(&job_id, &sum, &error_chain(&error)),
+                Err(_) => warn(&job_id, &sum, "no answer in time"),
+            }
+            Ok::<(), Infallible>(())
+        }
+    };
+    for told in batch::process(sums.collect(), AT_ONCE, tell_one).await {
+        if let Err(Failure::Panicked(panic)) = told {
+            tracing::warn!(error = panic, "job was not told");
+        }
+    }
+}
+
+/// Whole seconds, as all times of a record.
+fn rfc3339(at: SystemTime) -> String {
+    let at = OffsetDateTime::from(at);
+    let at = at.replace_nanosecond(0).unwrap_or(at);
+    at.format(&Rfc3339).unwrap_or_default()
+}
+
+fn warn(job_id: &str, sum: &Outcomes, error: &str) {
+    let Outcomes {
+        succeeded,
+        skipped,
+        failed,
+        ..
+    } = *sum;
+    tracing::warn!(
+        job_id,
+        succeeded,
+        skipped,
+        failed,
+        error,
+        "job was not told"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tally(compressed: u64, skipped: u64, dead_lettered: u64) -> Tally {
+        Tally {
+            compressed,
+            skipped,
+            dead_lettered,
+            input_bytes: compressed * 10,
+            output_bytes: compressed * 3,
+        }
+    }
+
+    #[test]
+    fn each_job_gets_the_sum_of_its_messages_and_nobody_the_rest() {
+        let one = r#"{"Records":[],"job_id":"one"}"#;
+        let two = r#"{"Records":[],"job_id":"two"}"#;
+        let none = r#"{"Records":[],"job_id":"not a name"}"#;
+        let done = [
+            (one, tally(1, 0, 0)),
+            (two, tally(0, 1, 0)),
+            (one, tally(2, 0, 1)),
+            (none, tally(5, 5, 5)),
+            ("not JSON", tally(0, 0, 1)),
+        ];
+        let sums = sums(done.iter().map(|(body, tally)| (*body, tally)));
+        let names: Vec<_> = sums.keys().collect();
+        assert_eq!(names, ["one", "two"]);
+        let one = Outcomes {
+            succeeded: 3,
+            skipped: 0,
+            failed: 1,
+            bytes_in: 30,
+            bytes_out: 9,
+        };
+        assert_eq!(sums["one"], one);
+        assert_eq!((sums["two"].skipped, sums["two"].succeeded), (1, 0));
+    }
+}
