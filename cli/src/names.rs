@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde_json::{Value, json};
+use shared::s3_event::is_job_id;
 use time::OffsetDateTime;
 
 /// Longest name of an execution, characters. Source: Step Functions API reference, "`StartExecution`".
@@ -74,8 +75,7 @@ impl FromStr for JobId {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let known = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-        if (1..=EXECUTION_NAME_MAX).contains(&text.len()) && text.bytes().all(known) {
+        if is_job_id(text) {
             Ok(Self(text.to_owned()))
         } else {
             Err("1 to 80 of A-Z a-z 0-9 _ -")

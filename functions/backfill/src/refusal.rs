@@ -63,6 +63,10 @@ impl Refusal {
             (_, "AccessDenied" | "AccessDeniedException" | "AllAccessDisabled") => {
                 Class::AccessDenied
             }
+            // Of a queue with a key: the key is busy, or forbidden.
+            (_, code) if code.contains("Throttl") || code.contains("Internal") => {
+                Class::Unavailable
+            }
             (_, code) if code.starts_with("KMS.") || code.starts_with("KmsAccessDenied") => {
                 Class::AccessDenied
             }
@@ -110,6 +114,8 @@ mod tests {
             (403, "AccessDenied", Class::AccessDenied),
             (400, "AccessDeniedException", Class::AccessDenied),
             (400, "KMS.DisabledException", Class::AccessDenied),
+            (400, "KMS.ThrottlingException", Class::Unavailable),
+            (500, "KMS.InternalException", Class::Unavailable),
             (403, "", Class::Unavailable),
             (403, "ExpiredToken", Class::Unavailable),
             (

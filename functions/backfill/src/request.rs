@@ -3,12 +3,11 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 use shared::payload::{Fields, PayloadError, bad_field};
+use shared::s3_event::is_job_id;
 
 use crate::plan::PARTITIONS_MAX;
 use crate::progress::{Seen, Timing};
 
-/// Longest name of a job: with its characters also that of an execution, and a group of messages.
-const JOB_ID_MAX: usize = 80;
 /// Longest text that is only kept and compared.
 const TEXT_MAX: usize = 1_024;
 /// Most children at a time.
@@ -193,16 +192,14 @@ fn text(fields: &mut Fields, field: &str) -> Result<Option<String>, PayloadError
 }
 
 fn job_id(fields: &mut Fields) -> Result<String, PayloadError> {
-    let allowed = format!("1 to {JOB_ID_MAX} of A-Z a-z 0-9 _ -");
+    let allowed = "1 to 80 of A-Z a-z 0-9 _ -";
     let read = |fields: &mut Fields, field: &str| {
-        fields.value(field, &allowed, |value| {
+        fields.value(field, allowed, |value| {
             let id = value.as_str()?;
-            let right = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-            let right = (1..=JOB_ID_MAX).contains(&id.len()) && id.bytes().all(right);
-            right.then(|| id.to_owned())
+            is_job_id(id).then(|| id.to_owned())
         })
     };
-    needed(fields, "job_id", &allowed, read)
+    needed(fields, "job_id", allowed, read)
 }
 
 fn timing(fields: &mut Fields) -> Result<Timing, PayloadError> {
