@@ -15,25 +15,6 @@ pub enum Disposition {
     Keep,
 }
 
-/// What `compress` makes of an object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Format {
-    Zip,
-    Gzip,
-    Zstd,
-}
-
-impl Format {
-    /// What the key of an output ends with.
-    const fn extension(self) -> &'static str {
-        match self {
-            Self::Zip => ".zip",
-            Self::Gzip => ".gz",
-            Self::Zstd => ".zst",
-        }
-    }
-}
-
 /// Everything that can be set.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -63,11 +44,7 @@ impl Config {
     /// Reads every setting and reports every mistake at once.
     pub fn parse(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, EnvError> {
         let mut vars = Vars::new(lookup);
-        let formats = [
-            ("zip", Format::Zip),
-            ("gzip", Format::Gzip),
-            ("zstd", Format::Zstd),
-        ];
+        let formats = Format::ALL.map(|format| (format.label(), format));
         let format = vars.one_of("COMPRESSION_FORMAT", Format::Zip, &formats);
         let dispositions = [("delete", Disposition::Delete), ("keep", Disposition::Keep)];
         let source_bucket = vars.required("SOURCE_BUCKET");
