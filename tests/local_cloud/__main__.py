@@ -179,8 +179,7 @@ Put objects there that nobody tells of, as if they had been there before; count 
 
   aws s3api put-bucket-notification-configuration --bucket {deployed.bucket} --notification-configuration '{{}}'
   for n in $(seq 50); do aws s3 cp --quiet README.md s3://{deployed.bucket}/$(sluice key archive/$n.md); done
-  aws stepfunctions start-execution --state-machine-arn {deployed.outputs["BackfillArn"]} --input file://events/backfill-dry-run.json
-  sluice backfill status how-much
+  sluice backfill start --job-id how-much --dry-run --watch --poll-seconds 1
   sluice backfill start --job-id first --watch --poll-seconds 1
   sluice backfill status first
   sluice dlq list
