@@ -9,7 +9,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo up down check test bench bench-purge cost deploy
+.PHONY: help setup build demo up down check test bench bench-purge bench-backfill cost deploy
 
 ARCHITECTURE ?= arm64
 CARGO_LAMBDA_FLAGS := $(if $(filter arm64,$(ARCHITECTURE)),--arm64)
@@ -26,7 +26,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 help: ## this list
 	@echo "Sluice: AWS Lambda functions in Rust. Start with 'make demo'."
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  build and deploy take ARCHITECTURE=arm64 (default) or x86_64;"
 	@echo "  deploy takes PARAMETERS='Name=value ...' for template.yaml, such as PARAMETERS='CompressionFormat=zstd'."
@@ -93,6 +93,11 @@ bench: $(SETUP) ## compare with a Python function of the same behaviour: table, 
 bench-purge: ## compare purge and count with other tools on a file system as slow as a network's (needs FUSE)
 	cargo build --locked --release -p purge -p count -p latency_fs
 	python3 bench/purge.py
+
+bench-backfill: ## backfill: calls in flight, children that list, memory, inventories, on models of S3, SQS and DynamoDB
+	cargo build --locked --release -p backfill -p bench_backfill
+	cargo build --locked --release -p inventory --features made --example read_speed
+	python3 bench/backfill
 
 cost: ## monthly bill for a load, and what each choice changes (COST='--format zstd', see python3 bench/cost --help)
 	python3 bench/cost $(COST)
