@@ -9,8 +9,9 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo up down check test bench bench-purge bench-backfill cost deploy
+.PHONY: help setup build demo up down check test bench bench-purge bench-backfill cost account deploy
 
+STACK ?=
 ARCHITECTURE ?= arm64
 CARGO_LAMBDA_FLAGS := $(if $(filter arm64,$(ARCHITECTURE)),--arm64)
 
@@ -29,7 +30,10 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  build and deploy take ARCHITECTURE=arm64 (default) or x86_64;"
-	@echo "  deploy takes PARAMETERS='Name=value ...' for template.yaml, such as PARAMETERS='CompressionFormat=zstd'."
+	@echo "  deploy takes STACK=name (default: that of samconfig.toml; at most 35 characters, lower case) and"
+	@echo "  PARAMETERS='Name=value ...' for template.yaml, such as PARAMETERS='CompressionFormat=zstd'."
+	@echo "  deploy needs credentials (AWS_PROFILE or keys) and a region (AWS_DEFAULT_REGION or the profile's)."
+	@echo "  The first demo, up or test takes some 10 minutes: it fetches 1.6 GB of tools and builds everything."
 
 setup: $(SETUP) ## install the pinned tools into .venv/ (the other targets do it when needed)
 
@@ -46,7 +50,8 @@ setup: $(SETUP) ## install the pinned tools into .venv/ (the other targets do it
 
 build: $(SETUP) ## release build for AWS (arm64, full LTO) into .aws-sam/
 	@tests/local_cloud/rust_target.sh $(ARCHITECTURE)
-	for manifest in functions/*/Cargo.toml; do (cd $${manifest%/Cargo.toml} && cargo lambda build --locked --release $(CARGO_LAMBDA_FLAGS)); done
+	@set -- functions/*/Cargo.toml; count=0; for manifest; do folder=$${manifest%/Cargo.toml}; count=$$((count + 1)); \
+	echo "build $$count of $$#: $${folder##*/}"; (cd $$folder && cargo lambda build --locked --release $(CARGO_LAMBDA_FLAGS)); done
 	sam build --parameter-overrides Architecture=$(ARCHITECTURE)
 
 demo: $(SETUP) ## the whole chain for real on a local cloud: deploy, upload, compress, backfill, verify, print tables
@@ -102,5 +107,8 @@ bench-backfill: ## backfill: calls in flight, children that list, memory, invent
 cost: ## monthly bill for a load, and what each choice changes (COST='--format zstd', see python3 bench/cost --help)
 	python3 bench/cost $(COST)
 
-deploy: build ## build and deploy to the AWS account of your credentials
-	sam deploy --parameter-overrides Architecture=$(ARCHITECTURE) $(PARAMETERS)
+account: $(SETUP)
+	@$(PYTHON_CLOUD) tests/local_cloud/account.py $(STACK)
+
+deploy: account build ## build, show the changes, ask, deploy to the AWS account and region of your settings
+	sam deploy $(if $(STACK),--stack-name $(STACK)) --parameter-overrides Architecture=$(ARCHITECTURE) $(PARAMETERS)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import compress
 from bill import Invocations, Row, function_rows, total
-from load import HOURS, Load, Measured
+from load import CONCURRENCY, HOURS, Load, Measured
 from prices import Prices
 from quantities import KEYS_PER_LIST, gb_seconds, list_requests
 
@@ -15,7 +15,6 @@ MEMORY_MB = 512
 PARTITIONS = 257  # the 256 hash folders, and what is before, between and after them
 MESSAGES_PER_SEND = 10  # half a kilobyte each: one request
 ROWS_PER_FILE = 1_000_000  # of an inventory, about
-CONCURRENCY = 100  # CompressMaxConcurrency of the template
 # ASSUMED, not measured: of an invocation of 512 MB that lists or reads a page, sends its 1,000 messages and writes a checkpoint;
 # and objects that one looks at in a second.
 PAGE_S = 0.5

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bill import FUNCTIONS, Row, by_service, total
 from choices import Backfill, Change
-from compress import at_once
+from compress import at_once, keeps_up
 from load import HOURS, Load, Measured
 from prices import Prices
 from tables import table, write_lines
@@ -25,7 +25,7 @@ def notes(load: Load, measured: Measured, prices: Prices) -> list[str]:
         f"prices: {prices.region}, {prices.date}, without free tiers, discounts and taxes; check them before you rely on them",
         f"load: {load.files_per_hour:,.0f} files an hour of {load.file_mb:g} MB, {load.format}, {load.memory_mb} MB, {load.architecture}; "
         f"a tree of {load.tree_files:,.0f} files; a month of {HOURS} hours",
-        f"compress keeps up with {at_once(load, measured):,.0f} invocations at a time (the template's CompressMaxConcurrency allows 100)",
+        *keeps_up(at_once(load, measured)),
         "removed sources: the bucket is versioned, so their bytes stay until a lifecycle rule for old versions takes them (--version-days)",
         "a backfill's Lambda time is ASSUMED (bench/cost/backfill.py), not measured",
         "not in it: the uploader's own requests, outputs beyond the days asked for, storage of the file system, cold starts, retries",

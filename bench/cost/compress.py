@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 from bill import Invocations, Row, function_rows
-from load import DAYS, Load, Measured
+from load import CONCURRENCY, DAYS, Load, Measured
 from prices import Prices
 from quantities import billed_s, cpu_s_per_file, gb_months, gb_seconds, list_requests, network_s, put_requests
 
@@ -12,6 +14,8 @@ METRICS = 7  # ColdStart, Compressed, Skipped, DeadLettered, Failed, InputBytes,
 IDLE_POLLS = 5 * DAYS * 86_400 / 20
 # S3 counts the days of a lifecycle rule from the next midnight: half a day more, on average.
 MIDNIGHT_DAYS = 0.5
+# The most that a queue's mapping can be bound to.
+CONCURRENCY_MAX = 1_000
 
 
 def output_bytes(load: Load, measured: Measured) -> float:
@@ -29,6 +33,19 @@ def invocation_s(load: Load, measured: Measured) -> float:
 def at_once(load: Load, measured: Measured) -> float:
     """Invocations that must run at the same time to keep up."""
     return load.files_per_hour / 3600 / load.batch * invocation_s(load, measured)
+
+
+def keeps_up(invocations: float) -> list[str]:
+    """What compress needs so that the queue does not grow, and what to set where the template's default is too little."""
+    needed = math.ceil(invocations)
+    said = f"compress keeps up with {needed:,} invocations at a time"
+    if needed <= CONCURRENCY:
+        return [f"{said}; CompressMaxConcurrency allows {CONCURRENCY}"]
+    wanted = f"to at least {needed}" if needed <= CONCURRENCY_MAX else "to 0, as many as the account allows"
+    return [
+        f"{said}: with {CONCURRENCY} the backlog grows without end",
+        f"set CompressMaxConcurrency {wanted}, and the account's limit above what is needed",
+    ]
 
 
 def request_rows(load: Load, measured: Measured, prices: Prices) -> list[Row]:

@@ -11,6 +11,7 @@ TEMPLATE = BENCH.parent / "template.yaml"
 
 HOURS = 720  # a month of 30 days
 DAYS = 30
+CONCURRENCY = 100  # CompressMaxConcurrency of the template
 GB = 2**30  # what AWS calls GB in a bill
 VARIANTS = {"zip": "sluice zip 5", "zstd": "sluice zstd 3"}
 

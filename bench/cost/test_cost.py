@@ -251,6 +251,30 @@ class TheProgram(unittest.TestCase):
             written = {path.name for path in (Path(folder) / "bench").iterdir()}
             self.assertEqual(written, {"cost.csv", "cost-backfill.csv", "cost-choices.csv", "cost.svg", "cost.txt"})
 
+    def test_whoever_has_read_enough_is_no_error(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            command = [sys.executable, str(BENCH / "cost"), "--target-dir", folder]
+            with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+                running.stdout.close()
+                self.assertEqual((running.stderr.read(), running.wait()), (b"", 0))
+
+    def test_every_option_says_what_it_is_and_its_default_once(self) -> None:
+        done = subprocess.run([sys.executable, str(BENCH / "cost"), "--help"], capture_output=True, text=True, check=True)
+        for option in done.stdout.split("\n  -")[2:]:
+            expected = 0 if option.startswith("-publish") else 1
+            self.assertEqual(option.count("(default"), expected, option)
+
+    def test_what_keeps_up_is_said_and_what_does_not_is_told_what_to_set(self) -> None:
+        for invocations, part in ((99.9, "keeps up with 100"), (100.1, "to at least 101,"), (1_000.1, "to 0,")):
+            said = "; ".join(compress.keeps_up(invocations))
+            self.assertIn(part, said)
+            self.assertEqual("grows without end" in said, invocations > 100, said)
+
+    def test_gzip_is_told_to_take_zip(self) -> None:
+        done = subprocess.run([sys.executable, str(BENCH / "cost"), "--format", "gzip"], capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("take zip", done.stderr)
+
     def test_a_wrong_option_is_refused(self) -> None:
         for options in (["--sample-rate", "2"], ["--files-per-hour", "nan"], ["--batch", "0"], ["--format", "rar"]):
             done = subprocess.run([sys.executable, str(BENCH / "cost"), *options], capture_output=True, text=True, check=False)

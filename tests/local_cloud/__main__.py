@@ -173,7 +173,8 @@ Then, for example:
   sam remote invoke CompressFunction --event-file events/s3-test-event.json
   aws logs filter-log-events --log-group-name {log_group} --query 'events[].[message]' --output text
 
-The stack's outputs are written for AWS CLI 2; this shell's `aws` is version 1, which does not know all of their options.
+The stack's outputs are written for AWS CLI 2; this shell's `aws` is version 1, which does not know all of their options:
+instead of CountCommand there is `sam remote invoke CountFunction`, see below.
 
 Put objects there that nobody tells of, as if they had been there before; count them; compress them; see what could not be:
 

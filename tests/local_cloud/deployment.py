@@ -74,7 +74,9 @@ def build(architecture: str) -> None:
     environment = _with_tools(os.environ | LIGHT_PROFILE | {"AWS_DEFAULT_REGION": REGION})
     compile_one = ["cargo", "lambda", "build", "--locked", "--release"]
     compile_one += ["--arm64"] if architecture == "arm64" else []
-    for manifest in [*sorted(ROOT.glob("functions/*/Cargo.toml")), ROOT / "cli" / "Cargo.toml"]:
+    manifests = [*sorted(ROOT.glob("functions/*/Cargo.toml")), ROOT / "cli" / "Cargo.toml"]
+    for number, manifest in enumerate(manifests, start=1):
+        print(f"build {number} of {len(manifests)}: {manifest.parent.name}", flush=True)
         if subprocess.run(compile_one, cwd=manifest.parent, env=environment, check=False).returncode != 0:
             raise DeploymentError(f"cargo lambda build of {manifest.parent.name} failed, see above")
     package = ["sam", "build", "--build-dir", str(BUILD_FOLDER)]

@@ -272,6 +272,8 @@ def outputs(given: Given) -> dict[str, str]:
             f"""--input '{{"action": "plan", "workers": {given["PurgeWorkers"]}}}'""",
             "SweepResultCommand": f'aws stepfunctions describe-execution --execution-arn "{newest}" '
             "--query '[status, error, cause, output]' --output text",
+            "ReadScheduleDlqCommand": f"aws sqs receive-message --queue-url {given.ids['ScheduleDlq']} --message-attribute-names All "
+            "--max-number-of-messages 10 --visibility-timeout 0",
         }
     return found | _outputs_by_condition(given)
 
@@ -281,8 +283,9 @@ def _outputs_by_condition(given: Given) -> dict[str, str]:
     if not given.makes_bucket:
         notifications = f"bucket-notification-configuration --bucket {given.bucket}"
         found["SwitchEventsOnCommand"] = (
-            f"there=$(aws s3api get-{notifications} --output json) && aws s3api put-{notifications} --notification-configuration "
-            """"$(echo "$there" | jq -n '(input? // {}) + {EventBridgeConfiguration: {}}')\""""
+            f"there=$(aws s3api get-{notifications} --output json) && "
+            """all=$(echo "$there" | jq -n '(input? // {}) + {EventBridgeConfiguration: {}}') && """
+            f'aws s3api put-{notifications} --notification-configuration "$all"'
         )
     if given.makes_file_system:
         door = given.ids["ClientsAccessPoint"]

@@ -157,7 +157,7 @@ def alarms_are_explicit(stack: Stack) -> Iterator[Violation]:
 
 
 def parameters_are_presented(stack: Stack) -> Iterator[Violation]:
-    """Every parameter is in one group of the console's form, with a label, and says what it accepts."""
+    """Every parameter is in one group of the console's form, with a label and a description, and says what it accepts."""
     interface = stack.template.get("Metadata", {}).get("AWS::CloudFormation::Interface", {})
     grouped = [name for group in interface.get("ParameterGroups", []) for name in group["Parameters"]]
     labels = interface.get("ParameterLabels", {})
@@ -166,6 +166,8 @@ def parameters_are_presented(stack: Stack) -> Iterator[Violation]:
             yield Violation(name, f"it is in {grouped.count(name)} groups", "list it in one of ParameterGroups")
         if name not in labels:
             yield Violation(name, "it has no label", "add it to ParameterLabels")
+        if not parameter.get("Description"):
+            yield Violation(name, "nobody can read what it is for", "set Description")
         if "AllowedPattern" in parameter and "ConstraintDescription" not in parameter:
             yield Violation(name, "a wrong value would be answered with its pattern", "set ConstraintDescription")
     for name in sorted({*grouped, *labels} - stack.parameters.keys()):

@@ -240,6 +240,7 @@ BROKEN: list[tuple[str, Change, str]] = [
     *[("contradictions_are_refused", put(TRUE, *path), "Rules") for path in ASSERTED],
     ("parameters_are_presented", put({"Type": "String"}, "Parameters", "New"), "New"),
     ("parameters_are_presented", take("Parameters", "MountPath", "ConstraintDescription"), "MountPath"),
+    ("parameters_are_presented", take("Parameters", "MountPath", "Description"), "MountPath"),
     ("parameters_are_presented", take("Parameters", "PurgeWorkers"), "PurgeWorkers"),  # left in the form
 ]
 
