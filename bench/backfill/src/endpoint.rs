@@ -150,9 +150,9 @@ mod tests {
     use super::*;
     use crate::keys::{Keys, PREFIX, SIZE_BYTES};
     use crate::spec::Spec;
+    use ::tests::fake_aws::{FakeAws, Synthetic};
     use aws_sdk_s3::Client;
     use aws_sdk_s3::types::{EncodingType, Object};
-    use ::tests::fake_aws::{FakeAws, Synthetic};
 
     const BUCKET: &str = "bucket";
 

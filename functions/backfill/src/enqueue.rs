@@ -135,9 +135,10 @@ impl Enqueue<'_> {
             at += slice.len();
             partition.tally += tally;
             partition.continuation = page.continuation(at);
-            let change = partition.checkpoint()?;
-            let table = &self.context.services.table;
-            table.checkpoint(self.job, partition.number, change).await?;
+            // What sends nothing may be done twice: with what the record is told is often enough.
+            if !self.job.record.dry_run {
+                self.checkpoint(partition).await?;
+            }
             *done += tally;
         }
         // Also beyond rows that do not count, and then it is written with the next ones.
@@ -147,6 +148,12 @@ impl Enqueue<'_> {
         } else {
             End::Done
         })
+    }
+
+    async fn checkpoint(&self, partition: &mut Partition) -> Result<(), BackfillError> {
+        let change = partition.checkpoint()?;
+        let table = &self.context.services.table;
+        table.checkpoint(self.job, partition.number, change).await
     }
 
     fn slice<'f>(&self, found: &'f [Found]) -> &'f [Found] {
@@ -233,7 +240,11 @@ impl Enqueue<'_> {
     async fn leave(&self, partition: &mut Partition) -> Result<End, BackfillError> {
         match self.tell(partition, false).await? {
             Told::Ended => self.ended().await,
-            Told::Yes | Told::Later | Told::InProgress => Ok(End::TimeUp),
+            Told::Later => {
+                self.checkpoint(partition).await?;
+                Ok(End::TimeUp)
+            }
+            Told::Yes | Told::InProgress => Ok(End::TimeUp),
         }
     }
 
