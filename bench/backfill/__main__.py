@@ -39,7 +39,7 @@ def arguments() -> argparse.Namespace:
         "there twice does.",
     )
     target = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
-    parser.add_argument("--quick", action="store_true", help="about a minute: one round, a tenth of the keys and rows")
+    parser.add_argument("--quick", action="store_true", help="about a minute: one round, fewer keys and rows in most cases")
     parser.add_argument("--rounds", type=int, help="rounds, all variants in each (default 3; 1 with --quick)")
     parser.add_argument("--cases", nargs="+", choices=list(CASES), default=list(CASES), help="what to measure (default all)")
     parser.add_argument("--target-dir", type=Path, default=target, help="cargo's target folder (default: target)")

@@ -101,7 +101,8 @@ def enqueue(setup: Setup, results: Results) -> None:
 
 
 def _listing(setup: Setup, into: dict[int, list[Run]], page_ms: int, one_worker_rounds: int) -> None:
-    keys = KEYS_PER_FOLDER // (10 if setup.quick else 1)
+    # A minute less; short partitions cost more for each page.
+    keys = KEYS_PER_FOLDER // (4 if setup.quick and page_ms == SLOW_PAGE_MS else 1)
     for number in range(setup.rounds):
         for workers in (1, WORKERS):
             if workers == 1 and number >= one_worker_rounds:

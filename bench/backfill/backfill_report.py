@@ -60,11 +60,11 @@ def _inventory(found: Sequence[dict[str, Any]]) -> Iterable[Target]:
 
 def targets(results: Results) -> list[Target]:
     """Every target, in the order of the plan."""
-    keys = _keys(results.listing)
+    listing, slow = _keys(results.listing), _keys(results.slow)
     return [
         _ratio(f"{IN_FLIGHT} calls of the queue in flight against 1", 8, results.enqueue, IN_FLIGHT),
-        _ratio(f"{WORKERS} workers against one, {keys}{PAGE_MS} ms a page", 12, results.listing, WORKERS),
-        _ratio(f"{WORKERS} workers against one, {keys}{SLOW_PAGE_MS} ms a page", 12, results.slow, WORKERS),
+        _ratio(f"{WORKERS} workers against one, {listing}{PAGE_MS} ms a page", 12, results.listing, WORKERS),
+        _ratio(f"{WORKERS} workers against one, {slow}{SLOW_PAGE_MS} ms a page", 12, results.slow, WORKERS),
         *(_at_most(f"peak memory of a child, {name}", 48, " MB", run.seen["peak_kb"] / 1024) for name, run in results.memory.items()),
         *([] if results.memory else [_at_most("peak memory of a child", 48, " MB", None)]),
         *_inventory(results.inventory),
