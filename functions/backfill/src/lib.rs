@@ -12,6 +12,7 @@
 pub mod backoff;
 pub mod change;
 pub mod config;
+mod contents;
 pub mod context;
 pub mod ending;
 pub mod enqueue;

@@ -5,6 +5,7 @@ use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::types::{EncodingType, Object, ObjectStorageClass};
 use shared::s3_event::decode_key;
 
+use crate::contents::InOnePass;
 use crate::error::BackfillError;
 use crate::found::{Found, Page};
 use crate::refusal::Refusal;
@@ -37,7 +38,7 @@ impl Listing {
         if self.is_over {
             return Ok(None);
         }
-        let listed = self
+        let mut listed = self
             .s3
             .list_objects_v2()
             .bucket(&self.bucket)
@@ -45,12 +46,15 @@ impl Listing {
             .set_start_after(self.range.after.clone())
             // Else a key with a control character would make the whole page unreadable.
             .encoding_type(EncodingType::Url)
+            .customize()
+            .interceptor(InOnePass)
             .send()
             .await
             .map_err(|error| Refusal::new("ListObjectsV2", error))?;
-        let mut found = Vec::with_capacity(listed.contents().len());
-        for object in listed.contents() {
-            let key = decoded(&listed, object.key().unwrap_or_default())?;
+        let objects = listed.contents.take().unwrap_or_default();
+        let mut found = Vec::with_capacity(objects.len());
+        for mut object in objects {
+            let key = decoded(&listed, object.key.take().unwrap_or_default())?;
             if self.range.until.as_ref().is_some_and(|until| key > *until) {
                 self.is_over = true;
                 break;
@@ -78,15 +82,16 @@ impl Listing {
 }
 
 /// A key or prefix as the listing spells it: encoded only if the answer says so.
-pub fn decoded(listed: &ListObjectsV2Output, text: &str) -> Result<String, BackfillError> {
+pub fn decoded(listed: &ListObjectsV2Output, text: String) -> Result<String, BackfillError> {
+    let is_encoded = |text: &str| text.bytes().any(|byte| matches!(byte, b'%' | b'+'));
     match listed.encoding_type() {
-        Some(EncodingType::Url) => Ok(decode_key(text)?),
-        _ => Ok(text.to_owned()),
+        Some(EncodingType::Url) if is_encoded(&text) => Ok(decode_key(&text)?),
+        _ => Ok(text),
     }
 }
 
-fn one(key: String, object: &Object) -> Found {
-    let etag = object.e_tag().map(|etag| etag.trim_matches('"').to_owned());
+fn one(key: String, mut object: Object) -> Found {
+    let etag = object.e_tag.take().map(unquoted);
     Found {
         key,
         size_bytes: object
@@ -104,4 +109,13 @@ fn one(key: String, object: &Object) -> Found {
             .map(aws_sdk_s3::primitives::DateTime::secs),
         next_row: None,
     }
+}
+
+/// Without the quotes around it, in place.
+fn unquoted(mut etag: String) -> String {
+    let end = etag.trim_end_matches('"').len();
+    etag.truncate(end);
+    let start = etag.len() - etag.trim_start_matches('"').len();
+    etag.drain(..start);
+    etag
 }
