@@ -12,7 +12,6 @@
 pub mod backoff;
 pub mod change;
 pub mod config;
-mod contents;
 pub mod context;
 pub mod ending;
 pub mod enqueue;

@@ -5,7 +5,6 @@ use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::types::{EncodingType, Object, ObjectStorageClass};
 use shared::s3_event::decode_key;
 
-use crate::contents::InOnePass;
 use crate::error::BackfillError;
 use crate::found::{Found, Page};
 use crate::refusal::Refusal;
@@ -38,7 +37,7 @@ impl Listing {
         if self.is_over {
             return Ok(None);
         }
-        let mut listed = self
+        let listed = self
             .s3
             .list_objects_v2()
             .bucket(&self.bucket)
@@ -46,15 +45,12 @@ impl Listing {
             .set_start_after(self.range.after.clone())
             // Else a key with a control character would make the whole page unreadable.
             .encoding_type(EncodingType::Url)
-            .customize()
-            .interceptor(InOnePass)
             .send()
             .await
             .map_err(|error| Refusal::new("ListObjectsV2", error))?;
-        let objects = listed.contents.take().unwrap_or_default();
-        let mut found = Vec::with_capacity(objects.len());
-        for mut object in objects {
-            let key = decoded(&listed, object.key.take().unwrap_or_default())?;
+        let mut found = Vec::with_capacity(listed.contents().len());
+        for object in listed.contents() {
+            let key = decoded(&listed, object.key().unwrap_or_default())?;
             if self.range.until.as_ref().is_some_and(|until| key > *until) {
                 self.is_over = true;
                 break;
@@ -82,16 +78,15 @@ impl Listing {
 }
 
 /// A key or prefix as the listing spells it: encoded only if the answer says so.
-pub fn decoded(listed: &ListObjectsV2Output, text: String) -> Result<String, BackfillError> {
-    let is_encoded = |text: &str| text.bytes().any(|byte| matches!(byte, b'%' | b'+'));
+pub fn decoded(listed: &ListObjectsV2Output, text: &str) -> Result<String, BackfillError> {
     match listed.encoding_type() {
-        Some(EncodingType::Url) if is_encoded(&text) => Ok(decode_key(&text)?),
-        _ => Ok(text),
+        Some(EncodingType::Url) => Ok(decode_key(text)?),
+        _ => Ok(text.to_owned()),
     }
 }
 
-fn one(key: String, mut object: Object) -> Found {
-    let etag = object.e_tag.take().map(unquoted);
+fn one(key: String, object: &Object) -> Found {
+    let etag = object.e_tag().map(|etag| etag.trim_matches('"').to_owned());
     Found {
         key,
         size_bytes: object
@@ -109,13 +104,4 @@ fn one(key: String, mut object: Object) -> Found {
             .map(aws_sdk_s3::primitives::DateTime::secs),
         next_row: None,
     }
-}
-
-/// Without the quotes around it, in place.
-fn unquoted(mut etag: String) -> String {
-    let end = etag.trim_end_matches('"').len();
-    etag.truncate(end);
-    let start = etag.len() - etag.trim_start_matches('"').len();
-    etag.drain(..start);
-    etag
 }

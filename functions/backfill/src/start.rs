@@ -284,14 +284,13 @@ async fn discover(context: Context<'_>, prefix: &str) -> Result<Vec<Work>, Backf
             .await
             .map_err(|error| Refusal::new("ListObjectsV2", error))?;
         for folder in listed.common_prefixes() {
-            let folder = folder.prefix().unwrap_or_default().to_owned();
+            let folder = folder.prefix().unwrap_or_default();
             boundaries.push(decoded(&listed, folder)?);
         }
         token = listed.next_continuation_token().map(str::to_owned);
         let is_flat = listed.common_prefixes().is_empty();
         if let (Some(last), true, Some(_)) = (listed.contents().last(), is_flat, &token) {
-            let key = last.key().unwrap_or_default().to_owned();
-            boundaries.push(decoded(&listed, key)?);
+            boundaries.push(decoded(&listed, last.key().unwrap_or_default())?);
         }
         if token.is_none() || context.is_over() {
             break;
