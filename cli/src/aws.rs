@@ -33,8 +33,28 @@ pub(crate) struct Queue {
     pub(crate) name: String,
     pub(crate) url: String,
     pub(crate) arn: String,
-    /// About how many messages can be received now.
+    /// About how many messages could be received when it was asked.
     pub(crate) messages: u64,
+}
+
+const MESSAGES: QueueAttributeName = QueueAttributeName::ApproximateNumberOfMessages;
+
+impl Queue {
+    /// About how many messages can be received now.
+    pub(crate) async fn messages_now(&self, client: &aws_sdk_sqs::Client) -> Result<u64, Error> {
+        let asked = client.get_queue_attributes().queue_url(&self.url);
+        let answer = asked.attribute_names(MESSAGES).send().await;
+        let answer =
+            answer.map_err(|error| Error::service("GetQueueAttributes", &self.name, &error))?;
+        let count = answer
+            .attributes
+            .as_ref()
+            .and_then(|all| all.get(&MESSAGES));
+        let count = count.and_then(|text| text.parse().ok());
+        count.ok_or_else(|| Error::NotUnderstood {
+            what: format!("queue {}", self.name),
+        })
+    }
 }
 
 impl Aws {
@@ -83,10 +103,7 @@ impl Aws {
             what: format!("queue {name}"),
         };
         let url = found.queue_url.ok_or_else(not_understood)?;
-        let (arn, messages) = (
-            QueueAttributeName::QueueArn,
-            QueueAttributeName::ApproximateNumberOfMessages,
-        );
+        let (arn, messages) = (QueueAttributeName::QueueArn, MESSAGES);
         let asked = sqs
             .get_queue_attributes()
             .queue_url(&url)

@@ -1,12 +1,14 @@
 //! `sluice backfill`: jobs are started, looked at, ended and verified.
 
 mod abort;
+mod attended;
 mod input;
 mod watch;
 mod words;
 
 use serde_json::json;
 use shared::job::{JobRecord, JobState};
+use shared::jobs::Jobs;
 use time::OffsetDateTime;
 
 use crate::args::backfill::{Action, Backfill, Start, Status, Verify};
@@ -16,6 +18,7 @@ use crate::executions::Machine;
 use crate::names::{JobId, Stack, last_part};
 use crate::show::{Show, note};
 
+use self::attended::Attended;
 use self::watch::Watch;
 
 /// Does what was asked.
@@ -41,14 +44,10 @@ async fn start(aws: &Aws, stack: &Stack, show: Show, args: Start) -> Result<End,
         job.as_str().to_owned()
     };
     let jobs = aws.jobs(stack);
-    if args.resume {
-        // Said at once, and not by an execution that fails a minute later.
-        let record = jobs.get(job.as_str()).await?;
-        if record.state == JobState::Completed {
-            return Err(Error::Refused(format!("job {job} is completed")));
-        }
-    }
     let machine = Machine::of(aws, stack, &stack.backfill()).await?;
+    if args.resume {
+        can_go_on(&jobs, &machine, &job).await?;
+    }
     let input = input::start(&args, &job);
     let execution = machine.start(&name, &input).await?;
     let started = json!({"job_id": job.as_str(), "execution": execution, "status": "started"});
@@ -61,6 +60,25 @@ async fn start(aws: &Aws, stack: &Stack, show: Show, args: Start) -> Result<End,
     result(show, &record)
 }
 
+/// Said at once, and not by an execution that fails a minute later.
+async fn can_go_on(jobs: &Jobs, machine: &Machine, job: &JobId) -> Result<(), Error> {
+    let record = jobs.get(job.as_str()).await?;
+    if record.state == JobState::Completed {
+        return Err(Error::Refused(format!("job {job} is completed")));
+    }
+    let running = machine
+        .running(|name, input| job.is_of(name, input))
+        .await?;
+    match running.first() {
+        Some(execution) => Err(Error::Refused(format!(
+            "job {job} is {} and runs: execution {}",
+            record.state.label(),
+            last_part(execution)
+        ))),
+        None => Ok(()),
+    }
+}
+
 fn started_words(job: &JobId, resumed: bool) -> String {
     let how = if resumed { "goes on" } else { "is started" };
     format!("job {job} {how}\nsluice backfill status {job} --watch")
@@ -70,7 +88,7 @@ async fn status(aws: &Aws, stack: &Stack, show: Show, args: &Status) -> Result<E
     let jobs = aws.jobs(stack);
     if args.watching.watch {
         let record = Watch::new(&jobs, show, args.watching)
-            .record(&args.job)
+            .record(&args.job, Attended::new(aws, stack, &args.job))
             .await?;
         return result(show, &record);
     }

@@ -79,6 +79,16 @@ pub(crate) enum Error {
     /// It was not begun, and that is for the operator to change.
     #[error("{0}")]
     Refused(String),
+    /// A job that is not at its end and that nobody works on: its execution timed out, was stopped or broke.
+    #[error(
+        "job {job} is {state}, and no execution of it runs any more; to go on: sluice backfill start --job-id {job} --resume"
+    )]
+    Abandoned {
+        /// Which.
+        job: String,
+        /// Where its record stands.
+        state: &'static str,
+    },
     /// A path of this machine.
     #[error("{path}")]
     Path {
@@ -167,7 +177,7 @@ impl Error {
     pub(crate) fn kind(&self) -> Kind {
         match self {
             Self::Usage(_) | Self::Settings(_) => Kind::Usage,
-            Self::Refused(_) => Kind::NotCompleted,
+            Self::Refused(_) | Self::Abandoned { .. } => Kind::NotCompleted,
             Self::Jobs(JobsError::NoSuchJob { .. }) => Kind::NotFound,
             Self::Path { source, .. } => of_path(source.kind()),
             Self::Service { code, detail, .. } => of_service(code, detail),
@@ -249,7 +259,7 @@ fn of_function(label: &str) -> Kind {
 fn of_execution(error: &str) -> Kind {
     match error {
         "Purge.BadInput" | "BadPayload" => Kind::Usage,
-        "JobExists" => Kind::NotCompleted,
+        "InProgress" | "JobExists" | "WrongState" => Kind::NotCompleted,
         "NoSuchJob" => Kind::NotFound,
         "AccessDenied" => Kind::Access,
         _ => Kind::Failed,

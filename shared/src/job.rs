@@ -84,7 +84,7 @@ pub struct JobRecord {
     pub job_id: String,
     /// Where it is.
     pub state: JobState,
-    /// Why it failed, in words.
+    /// Why it failed, or what a completed one has left out, in words.
     pub reason: Option<String>,
     /// `list` or `inventory`.
     pub mode: String,
@@ -98,8 +98,11 @@ pub struct JobRecord {
     pub listed: u64,
     /// Objects handed to the queue.
     pub enqueued: u64,
-    /// Objects seen and not enqueued: folder markers, archived ones.
+    /// Objects seen and not enqueued, because there is nothing to compress: folder markers.
     pub left_out: u64,
+    /// Objects seen and not enqueued, because they must be restored before anybody can read them.
+    #[serde(default)]
+    pub archived: u64,
     /// Bytes of the objects that were, or with `dry_run` would be, enqueued.
     pub bytes_listed: u64,
     /// See [`Outcomes`].

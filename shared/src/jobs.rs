@@ -3,11 +3,16 @@
 //! Keys: `job_id` (text) and `item` (text), which is `job` for the record. Whoever drives a job keeps items of its own beside
 //! it. Every attribute has the name of its field in [`JobRecord`]; counts are numbers, an absent one is 0.
 
+mod busy;
+
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::AttributeValue;
+use tokio::time::Instant;
+
+pub use self::busy::ask_until;
 
 use crate::job::{JobRecord, JobState, Outcomes};
 
@@ -102,7 +107,8 @@ impl Jobs {
         })
     }
 
-    /// Adds what an invocation of the compressor did: one `UpdateItem`. A job that is not there (any more) stays so.
+    /// Adds what an invocation of the compressor did: one `UpdateItem`. A job that is not there (any more) stays so. A record
+    /// that is in a transaction, or a table that is throttled, is asked again until `end`; see [`ask_until`].
     ///
     /// Not idempotent: a lost answer that the SDK repeats counts twice.
     pub async fn add(
@@ -110,6 +116,7 @@ impl Jobs {
         job_id: &str,
         outcomes: &Outcomes,
         now_rfc3339: &str,
+        end: Instant,
     ) -> Result<(), JobsError> {
         let counts = [
             (":succeeded", outcomes.succeeded),
@@ -122,7 +129,7 @@ impl Jobs {
             .map(|(name, count)| (name.to_owned(), number(count)))
             .into();
         values.insert(":now".to_owned(), text(now_rfc3339));
-        let updated = self
+        let update = self
             .client
             .update_item()
             .table_name(&self.table)
@@ -132,10 +139,8 @@ impl Jobs {
                  SET updated_at = :now",
             )
             .condition_expression("attribute_exists(job_id)")
-            .set_expression_attribute_values(Some(values))
-            .send()
-            .await;
-        match updated {
+            .set_expression_attribute_values(Some(values));
+        match ask_until(end, || update.clone().send()).await {
             Ok(_) => Ok(()),
             Err(error) if is_conditional(&error) => Ok(()),
             Err(error) => Err(self.failed("UpdateItem", error)),
@@ -220,6 +225,7 @@ pub fn record(job_id: &str, item: &Item) -> Result<JobRecord, &'static str> {
         listed: count("listed")?,
         enqueued: count("enqueued")?,
         left_out: count("left_out")?,
+        archived: count("archived")?,
         bytes_listed: count("bytes_listed")?,
         succeeded: count("succeeded")?,
         skipped: count("skipped")?,

@@ -277,6 +277,26 @@ fn without_group_ids_small_senders_wait_for_all_that_came_before_them() {
     );
 }
 
+/// How much longer fifty small senders of one moment need together beside `large` than without it.
+fn slowdown_at_once(large: Sender, small: &[Sender]) -> f64 {
+    let last = |waits: &[Time]| waits.iter().copied().max().unwrap_or(0);
+    let alone = last(&simulate(small, Silence::FoundAgain));
+    let all = [vec![large], small.to_vec()].concat();
+    let together = last(&simulate(&all, Silence::FoundAgain)[1..]);
+    let seconds = |time: Time| u32::try_from(time).map_or(f64::INFINITY, f64::from);
+    seconds(together) / seconds(alone)
+}
+
+#[test]
+fn fifty_small_groups_at_once_take_at_most_twice_their_joint_time() {
+    let small = vec![Sender::at_once(30_000, SMALL_MESSAGES); 50];
+    let factor = slowdown_at_once(Sender::at_once(0, MILLION), &small);
+    assert!(factor <= 2.0, "{factor}");
+    let small: Vec<_> = small.into_iter().map(Sender::without_group).collect();
+    let without = slowdown_at_once(Sender::at_once(0, MILLION).without_group(), &small);
+    assert!(without > 100.0, "{without}");
+}
+
 #[test]
 fn live_messages_need_no_group_if_the_large_job_has_one() {
     let large = Sender::at_once(0, MILLION);

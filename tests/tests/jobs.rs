@@ -169,6 +169,66 @@ async fn a_table_that_hangs_costs_two_seconds_whatever_the_number_of_jobs() {
 }
 
 #[tokio::test]
+async fn a_table_that_hung_is_left_alone_by_the_next_invocation() {
+    let compressor = compressor(&[], &["one"]);
+    let gate = Gate::new();
+    compressor
+        .fake
+        .fault(Fault::on(Operation::UpdateItem).forever().hold(&gate));
+    let bodies =
+        ["a", "b"].map(|name| of_job(&compressor, "one", &format!("incoming/{name}"), "text"));
+    assert_eq!(compressor.deliver(&bodies[..1]).await, [""; 0]);
+    let started = Instant::now();
+    assert_eq!(compressor.deliver(&bodies[1..]).await, [""; 0]);
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    assert_eq!((gate.arrived(), compressor.outputs().len()), (1, 2));
+    gate.release();
+}
+
+#[tokio::test]
+async fn a_table_that_is_busy_is_asked_again_until_it_has_the_count() {
+    for code in [
+        "TransactionConflictException",
+        "ThrottlingException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+    ] {
+        let compressor = compressor(&[], &["one"]);
+        // More often than the SDK asks by itself.
+        let busy = Fault::on(Operation::UpdateItem).times(4);
+        compressor.fake.fault(busy.answer(400, code));
+        let body = of_job(&compressor, "one", "incoming/a", "text");
+        assert_eq!(compressor.deliver(&[body]).await, [""; 0]);
+        assert_eq!(
+            counts(&compressor.fake, "one"),
+            [Some(1), Some(0), Some(0)],
+            "{code}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_table_that_stays_busy_costs_two_seconds_and_is_asked_by_the_next_invocation() {
+    let compressor = compressor(&[], &["one"]);
+    let busy = Fault::on(Operation::UpdateItem).forever();
+    let busy = busy.answer(400, "TransactionConflictException");
+    compressor.fake.fault(busy);
+    let bodies =
+        ["a", "b"].map(|name| of_job(&compressor, "one", &format!("incoming/{name}"), "text"));
+    let started = Instant::now();
+    assert_eq!(compressor.deliver(&bodies[..1]).await, [""; 0]);
+    let took = started.elapsed();
+    assert!(
+        took >= Duration::from_secs(1) && took < Duration::from_secs(4),
+        "{took:?}"
+    );
+    compressor.fake.clear_faults();
+    assert_eq!(compressor.deliver(&bodies[1..]).await, [""; 0]);
+    assert_eq!(counts(&compressor.fake, "one"), [Some(1), Some(0), Some(0)]);
+}
+
+#[tokio::test]
 async fn a_table_that_hangs_near_the_deadline_costs_no_answer() {
     let compressor = compressor(&[], &["one"]);
     let gate = Gate::new();

@@ -98,7 +98,7 @@ pub(crate) struct Start {
     /// Count objects and bytes, enqueue nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Go on with a job that exists and is not completed.
+    /// Go on with a job that exists, is not completed and does not run.
     #[arg(long, requires = "job_id", conflicts_with_all = ["prefix", "partitions", "inventory", "dry_run"])]
     pub(crate) resume: bool,
     /// How long nothing may change before the job is verified all the same; default 7200.
@@ -115,7 +115,8 @@ pub(crate) struct Start {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Counts of a running job may lag behind a little; remaining and missing_outputs are those of the last verification. \
-Without --watch the exit code says only whether the job could be read; with it, 0 is completed and 3 is not.
+Without --watch the exit code says only whether the job could be read; with it, 0 is completed and 3 is not, also if no \
+execution of the job runs any more.
 
 Examples:
   sluice backfill status nightly-7
@@ -132,8 +133,9 @@ pub(crate) struct Status {
 /// Which job.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The record is marked first, so that children that are under way stop at their next page; then its executions are \
-stopped. A job that was ended can be gone on with: sluice backfill start --job-id JOB --resume
+The record is marked first; children that are under way stop when they tell it their counts the next time, within 5 \
+seconds. Then its executions are stopped, also those of a job that is still being planned and has no record yet. A \
+job that was ended can be gone on with: sluice backfill start --job-id JOB --resume
 
 Examples:
   sluice backfill abort nightly-7")]

@@ -31,7 +31,8 @@ pub(crate) enum Action {
 /// Which messages are printed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-While they are read they are hidden from others, for 2 minutes at most; at the end they are given back.
+While they are read they are hidden from others, for 2 minutes at most; at the end they are given back. At most 50,000 are \
+read: SQS gives out about 120,000 at a time to all who ask. If much was not seen, that is said, and the exit code is 3.
 
 Examples:
   sluice dlq list --limit 20
@@ -40,8 +41,8 @@ pub(crate) struct List {
     /// Only those with this reason; none = those without.
     #[arg(long)]
     pub(crate) reason: Option<String>,
-    /// Messages that are printed at most, 1 to 100000.
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    /// Messages that are printed at most, 1 to 50000.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=50_000))]
     pub(crate) limit: u64,
 }
 
@@ -51,6 +52,9 @@ pub(crate) struct List {
 What is sent is the body as it was and nothing else. A message of a back-fill stays in its group, so that live traffic \
 keeps its place ahead of it. Nothing is removed before the queue has confirmed that it has it; if that removal fails, the \
 object comes twice, which the compressor finds out. What fails again during the replay is left where it is.
+
+What is not wanted is held until the end, at most 50,000 messages: then the replay ends and gives them back. If something \
+could not be removed, failed again or was not seen, the exit code is 3; the answer says how much.
 
 Examples:
   sluice dlq replay --reason access_denied --dry-run

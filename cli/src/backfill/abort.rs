@@ -1,25 +1,30 @@
 //! `sluice backfill abort`: the record first, then what is under way.
 
+use std::time::Duration;
+
 use serde_json::json;
-use shared::job::JobState;
-use shared::jobs::{Item, Jobs, RECORD, key, text};
+use shared::job::{JobRecord, JobState};
+use shared::jobs::{Item, Jobs, JobsError, RECORD, ask_until, key, text};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use tokio::time::Instant;
 
 use crate::aws::Aws;
 use crate::error::{End, Error};
 use crate::executions::Machine;
 use crate::names::{JobId, Stack, last_part};
-use crate::show::{Show, counted};
+use crate::show::{Show, counted, note};
 
 /// Who ended it, in the record and in its executions.
 const REASON: &str = "ended by sluice backfill abort";
 
-/// Ends a job.
+/// How long a record is tried that children are telling their counts.
+const MARKING_MAX: Duration = Duration::from_secs(30);
+
+/// Ends a job; one that is still being planned has executions and no record.
 pub(super) async fn run(aws: &Aws, stack: &Stack, show: Show, job: &JobId) -> Result<End, Error> {
     let jobs = aws.jobs(stack);
-    let marked = mark(&jobs, job).await?;
-    let record = jobs.get(job.as_str()).await?;
+    let mut marked = mark(&jobs, job).await?;
     let machine = Machine::of(aws, stack, &stack.backfill()).await?;
     let running = machine
         .running(|name, input| job.is_of(name, input))
@@ -27,19 +32,39 @@ pub(super) async fn run(aws: &Aws, stack: &Stack, show: Show, job: &JobId) -> Re
     for execution in &running {
         machine.stop(execution, "Backfill.Aborted", REASON).await?;
     }
+    // Its plan may have become whole meanwhile.
+    marked = marked || (!running.is_empty() && mark(&jobs, job).await?);
+    let record = match jobs.get(job.as_str()).await {
+        Ok(record) => Some(record),
+        Err(JobsError::NoSuchJob { .. }) if !running.is_empty() => None,
+        Err(error) => return Err(error.into()),
+    };
     let names: Vec<_> = running.iter().map(|arn| last_part(arn)).collect();
+    let state = record.as_ref().map(|record| record.state);
     let done = json!({
-        "job_id": job.as_str(), "state": record.state, "marked": marked, "stopped_executions": names,
+        "job_id": job.as_str(), "state": state, "marked": marked, "stopped_executions": names,
     });
     show.document(&done, || {
         let stopped = counted(running.len() as u64, "execution");
-        format!("job {job} is {}, {stopped} stopped", record.state.label())
+        let state = state.map_or("has no record", JobState::label);
+        let is = if record.is_some() { "is " } else { "" };
+        format!("job {job} {is}{state}, {stopped} stopped")
     })?;
-    // Ended before by somebody is what was wanted; completed or failed is not.
-    if record.state == JobState::Aborted {
-        Ok(End::Done)
-    } else {
-        Ok(End::NotCompleted)
+    if record.is_none() {
+        note(
+            "a plan that is just being written may still leave a record: if there is one, end it again",
+        );
+    }
+    Ok(end(record.as_ref()))
+}
+
+/// Ended before by somebody is what was wanted, and so is one that has not begun; completed or failed is not.
+fn end(record: Option<&JobRecord>) -> End {
+    match record.map(|record| record.state) {
+        None | Some(JobState::Aborted) => End::Done,
+        Some(JobState::Listing | JobState::Processing | JobState::Completed | JobState::Failed) => {
+            End::NotCompleted
+        }
     }
 }
 
@@ -56,7 +81,7 @@ async fn mark(jobs: &Jobs, job: &JobId) -> Result<bool, Error> {
     ]
     .map(|(name, value)| (name.to_owned(), text(value)))
     .into();
-    let marked = jobs
+    let update = jobs
         .client()
         .update_item()
         .table_name(jobs.table())
@@ -69,10 +94,9 @@ async fn mark(jobs: &Jobs, job: &JobId) -> Result<bool, Error> {
         )
         .expression_attribute_names("#state", "state")
         .expression_attribute_names("#reason", "reason")
-        .set_expression_attribute_values(Some(values))
-        .send()
-        .await;
-    match marked {
+        .set_expression_attribute_values(Some(values));
+    let end = Instant::now() + MARKING_MAX;
+    match ask_until(end, || update.clone().send()).await {
         Ok(_) => Ok(true),
         Err(error) => {
             let failed = Error::service("UpdateItem", jobs.table(), &error);

@@ -12,6 +12,7 @@ use crate::names::JobId;
 use crate::progress::Bar;
 use crate::show::{Show, json, note};
 
+use super::attended::Attended;
 use super::words::far;
 
 /// One who watches.
@@ -35,17 +36,32 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Until the record is in a final state.
-    pub(super) async fn record(&self, job: &JobId) -> Result<JobRecord, Error> {
-        let mut last = None;
+    /// Until the record is in a final state, or nobody works on it any more.
+    pub(super) async fn record(
+        &self,
+        job: &JobId,
+        mut attended: Attended<'_>,
+    ) -> Result<JobRecord, Error> {
+        let (mut last, mut is_abandoned) = (None, false);
         loop {
+            // After the executions: what the last one did last is in the record.
             let record = self.jobs.get(job.as_str()).await?;
             self.tell(&record, &mut last)?;
             if record.state.is_final() {
                 self.bar.end();
                 return Ok(record);
             }
-            tokio::time::sleep(self.every).await;
+            if is_abandoned {
+                self.bar.end();
+                return Err(Error::Abandoned {
+                    job: job.to_string(),
+                    state: record.state.label(),
+                });
+            }
+            is_abandoned = attended.is_abandoned().await;
+            if !is_abandoned {
+                tokio::time::sleep(self.every).await;
+            }
         }
     }
 

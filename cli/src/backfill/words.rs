@@ -17,12 +17,17 @@ pub(super) struct Far {
 /// By partitions while they are listed, then by objects.
 pub(super) fn far(record: &JobRecord) -> Far {
     let state = record.state.label();
+    // A restore is somebody's to decide on, so it is said while the job runs.
+    let archived = match record.archived {
+        0 => String::new(),
+        archived => format!(", {} archived", count(archived)),
+    };
     if record.state == JobState::Listing || record.dry_run {
         return Far {
             done: record.partitions_done,
             all: record.partitions_total,
             words: format!(
-                "{state}: {} of {} partitions, {} objects, {}",
+                "{state}: {} of {} partitions, {} objects, {}{archived}",
                 count(record.partitions_done),
                 count(record.partitions_total),
                 count(record.listed),
@@ -35,7 +40,7 @@ pub(super) fn far(record: &JobRecord) -> Far {
         done,
         all: record.enqueued,
         words: format!(
-            "{state}: {} of {} objects, {} failed",
+            "{state}: {} of {} objects, {} failed{archived}",
             count(done),
             count(record.enqueued),
             count(record.failed),
@@ -71,6 +76,7 @@ pub(super) fn record(record: &JobRecord) -> String {
         ),
         ("enqueued", count(record.enqueued)),
         ("left out", count(record.left_out)),
+        ("archived", count(record.archived)),
         ("succeeded", count(record.succeeded)),
         ("skipped", count(record.skipped)),
         ("failed", count(record.failed)),
@@ -106,7 +112,7 @@ mod tests {
         let record = json!({
             "job_id": "j", "state": state, "reason": null, "mode": "list", "dry_run": dry_run, "bucket": "b",
             "prefix": "incoming/", "listed": 5_000, "enqueued": 4_990, "left_out": 10, "bytes_listed": 2_048,
-            "succeeded": 100, "skipped": 20, "failed": 3, "bytes_in": 1, "bytes_out": 1, "partitions_done": 7,
+            "archived": 0, "succeeded": 100, "skipped": 20, "failed": 3, "bytes_in": 1, "bytes_out": 1, "partitions_done": 7,
             "partitions_total": 256, "remaining": null, "missing_outputs": 0, "started_at": "s", "updated_at": "u",
             "finished_at": null,
         });
@@ -127,6 +133,21 @@ mod tests {
             processing.words,
             "processing: 123 of 4,990 objects, 3 failed"
         );
+    }
+
+    #[test]
+    fn archived_objects_are_said_where_there_are_any() {
+        for state in ["listing", "processing"] {
+            let none = job(state, false);
+            assert!(!far(&none).words.contains("archived"));
+            let some = JobRecord {
+                archived: 1_234,
+                ..none
+            };
+            assert!(far(&some).words.ends_with(", 1,234 archived"), "{state}");
+            let words = record(&some);
+            assert!(words.contains("archived    1,234\n"), "{words}");
+        }
     }
 
     #[test]

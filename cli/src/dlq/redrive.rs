@@ -22,7 +22,7 @@ struct Redriven {
     /// `move_task`, or `receive_and_send` where the endpoint has no such tasks.
     method: &'static str,
     dry_run: bool,
-    /// How it ended: `COMPLETED`, or with `dry_run` nothing.
+    /// How it ended: `COMPLETED`, `INCOMPLETE` if something is left over after receiving and sending, or with `dry_run` nothing.
     status: Option<String>,
     /// About how many there were.
     messages: u64,
@@ -155,10 +155,14 @@ async fn fall_back(queues: &Queues, show: Show, rate: Option<i32>) -> Result<End
         rate: rate.and_then(|rate| u32::try_from(rate).ok()),
     };
     let replayed = replay(queues, show, wanted).await?;
+    let status = match end(&replayed) {
+        End::Done => "COMPLETED",
+        End::NotCompleted => "INCOMPLETE",
+    };
     let redriven = Redriven {
         method: "receive_and_send",
         dry_run: false,
-        status: Some("COMPLETED".to_owned()),
+        status: Some(status.to_owned()),
         messages: queues.dead.messages,
         moved: replayed.sent,
         reason: None,

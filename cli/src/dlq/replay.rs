@@ -39,6 +39,11 @@ pub(super) struct Replayed {
     pub(super) came_back: u64,
     /// Sent back, and still there: they will come twice, which does no harm.
     pub(super) not_removed: u64,
+    /// Not even looked at, about.
+    pub(super) unseen: u64,
+    /// Whether it ended before the queue did.
+    #[serde(skip)]
+    pub(super) is_cut: bool,
 }
 
 /// Which, and how fast.
@@ -64,11 +69,13 @@ pub(super) async fn run(queues: &Queues, show: Show, args: &Replay) -> Result<En
     Ok(end(&replayed))
 }
 
-/// Something that was asked for and failed again needs another look.
+/// Something that was asked for and is still there needs another look.
 pub(super) fn end(replayed: &Replayed) -> End {
-    match replayed.came_back {
-        0 => End::Done,
-        _ => End::NotCompleted,
+    let left_over = replayed.came_back + replayed.not_removed + replayed.unseen;
+    if left_over == 0 && !replayed.is_cut {
+        End::Done
+    } else {
+        End::NotCompleted
     }
 }
 
@@ -87,6 +94,7 @@ pub(super) fn words(replayed: &Replayed) -> String {
         (replayed.left, "left"),
         (replayed.came_back, "failed again and left"),
         (replayed.not_removed, "sent back but not removed"),
+        (replayed.unseen, "not seen"),
     ] {
         if number > 0 {
             words.push(format!("{} {what}", count(number)));
@@ -115,6 +123,10 @@ pub(super) async fn replay(
     };
     let worked = replayer.work(&mut lap, &bar).await;
     bar.end();
+    let worked = match worked {
+        Ok(()) => replayer.look_back(&lap).await,
+        Err(error) => Err(error),
+    };
     lap.give_back().await;
     if let Err(error) = worked {
         note(&format!("before that: {}", words(&replayer.done)));
@@ -152,6 +164,20 @@ impl Replayer<'_> {
             self.back_to_work(lap, chosen).await?;
             let seen = self.done.sent + self.done.left + self.done.came_back;
             bar.set(seen, self.queues.dead.messages.max(seen), words(&self.done));
+        }
+        Ok(())
+    }
+
+    /// What was not seen, unless as many were sent back as were asked for.
+    async fn look_back(&mut self, lap: &Lap<'_>) -> Result<(), Error> {
+        if self.done.sent == self.wanted.limit {
+            return Ok(());
+        }
+        let unseen = lap.unseen().await?;
+        self.done.unseen = unseen.messages();
+        if let Some(words) = unseen.words() {
+            self.done.is_cut = true;
+            note(&words);
         }
         Ok(())
     }

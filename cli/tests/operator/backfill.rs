@@ -218,6 +218,67 @@ fn ending_finds_executions_of_other_names_by_what_they_are_about() {
 }
 
 #[test]
+fn a_job_without_a_record_yet_is_ended_by_its_execution() {
+    let fake = stack();
+    let _ = run_against(&fake, &["backfill", "start", "--job-id", "j"]);
+    let ran = json_against(&fake, &["backfill", "abort", "j"]);
+    let told = ran.document();
+    assert_eq!(
+        (ran.code, &told["state"], &told["marked"]),
+        (0, &Value::Null, &false.into()),
+        "{ran:?}"
+    );
+    assert_eq!(told["stopped_executions"], json!(["j"]));
+    assert_eq!(executions(&fake)[0].status, "ABORTED");
+    assert!(ran.err.contains("end it again"), "{ran:?}");
+    // Now there is neither.
+    assert_eq!(run_against(&fake, &["backfill", "abort", "j"]).code, 4);
+}
+
+#[test]
+fn a_plan_that_becomes_whole_while_it_is_ended_is_marked() {
+    let fake = stack();
+    let _ = run_against(&fake, &["backfill", "start", "--job-id", "j"]);
+    let record = record("j", "listing");
+    fake.fault(
+        Fault::on(Operation::StopExecution)
+            .run(move |store| store.tables.put("s-backfill", &record)),
+    );
+    let ran = json_against(&fake, &["backfill", "abort", "j"]);
+    assert_eq!(
+        (ran.code, &ran.document()["marked"]),
+        (0, &true.into()),
+        "{ran:?}"
+    );
+    assert_eq!(state(&fake, "j"), "aborted");
+}
+
+#[test]
+fn a_record_that_is_busy_is_marked_all_the_same() {
+    let fake = stack();
+    put(&fake, "j", "processing");
+    let busy = Fault::on(Operation::UpdateItem).times(4);
+    fake.fault(busy.answer(400, "TransactionConflictException"));
+    let ran = json_against(&fake, &["backfill", "abort", "j"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(state(&fake, "j"), "aborted");
+}
+
+#[test]
+fn a_job_that_runs_is_not_gone_on_with() {
+    let fake = stack();
+    let _ = run_against(&fake, &["backfill", "start", "--job-id", "j"]);
+    put(&fake, "j", "processing");
+    let ran = run_against(&fake, &["backfill", "start", "--job-id", "j", "--resume"]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert_eq!(
+        ran.err,
+        "sluice: job j is processing and runs: execution j\n"
+    );
+    assert_eq!(executions(&fake).len(), 1);
+}
+
+#[test]
 fn a_job_that_has_ended_stays_as_it_is() {
     let fake = stack();
     put(&fake, "j", "completed");

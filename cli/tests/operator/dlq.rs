@@ -258,9 +258,48 @@ fn what_could_not_be_removed_is_said() {
     let done = ran.document();
     assert_eq!(
         (ran.code, &done["replayed"], &done["not_removed"]),
-        (0, &1.into(), &1.into())
+        (3, &1.into(), &1.into())
     );
     assert!(ran.err.contains("DeleteMessageBatch"), "{ran:?}");
+    assert_eq!(bodies(&fake, DEAD), bodies(&fake, SOURCE));
+}
+
+#[test]
+fn a_queue_that_gives_out_no_more_is_not_at_its_end() {
+    for words in [
+        &["dlq", "replay", "--reason", "archived"][..],
+        &["dlq", "list"],
+    ] {
+        let fake = letters();
+        fake.fault(
+            Fault::on(Operation::ReceiveMessage)
+                .skip(1)
+                .answer(403, "OverLimit")
+                .forever(),
+        );
+        let ran = json_against(&fake, words);
+        assert_eq!(ran.code, 3, "{ran:?}");
+        assert!(ran.err.contains("about 15 messages not seen"), "{ran:?}");
+        fake.clear_faults();
+        // What was held is given back.
+        let ran = json_against(&fake, &["dlq", "list"]);
+        assert_eq!((ran.code, ran.lines().len()), (0, 25), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_queue_that_gives_nothing_though_it_has_messages_is_not_empty() {
+    let fake = letters();
+    // Before each look at the queue somebody lets go of what he held.
+    let receive = Fault::on(Operation::ReceiveMessage).skip(1);
+    fake.fault(receive.answer(200, "nothing").forever());
+    let ran = json_against(&fake, &["dlq", "replay", "--dry-run"]);
+    let done = ran.document();
+    assert_eq!(
+        (ran.code, &done["replayed"], &done["unseen"]),
+        (3, &10.into(), &15.into()),
+        "{ran:?}"
+    );
 }
 
 #[test]

@@ -14,7 +14,7 @@ use rustix::termios::{Winsize, tcsetwinsize};
 
 use crate::backfill::{put, stack};
 use crate::local::{files, tree};
-use crate::{against, sluice, text};
+use crate::{against, run_against, sluice, text};
 
 /// Far beyond what any step here takes; only a failing test waits so long.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -104,6 +104,7 @@ fn read(ours: OwnedFd, seen: Arc<(Mutex<String>, Condvar)>) -> JoinHandle<()> {
 #[test]
 fn a_watched_job_is_a_bar_and_then_its_record() {
     let fake = stack();
+    let _ = run_against(&fake, &["backfill", "start", "--job-id", "j"]);
     put(&fake, "j", "listing");
     let words = ["backfill", "status", "j", "--watch", "--every", "0.1"];
     let terminal = Terminal::start(&mut against(&fake, &words));

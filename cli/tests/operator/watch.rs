@@ -72,6 +72,70 @@ fn a_job_that_was_not_completed_has_its_code() {
 }
 
 #[test]
+fn a_job_that_nobody_works_on_any_more_is_not_watched_for_ever() {
+    let fake = stack();
+    let _ = run_against(&fake, &["backfill", "start", "--job-id", "j"]);
+    put(&fake, "j", "processing");
+    // At the second look at the executions this one has ended without a word in the record.
+    fake.fault(
+        Fault::on(Operation::ListExecutions)
+            .skip(1)
+            .run(|store| store.states.fail("States.Runtime", "too large")),
+    );
+    let ran = run_against(&fake, &[&["backfill", "status", "j"], &EVERY[..]].concat());
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert_eq!(states(&ran.lines()), ["processing"]);
+    assert!(
+        ran.err
+            .contains("job j is processing, and no execution of it runs any more"),
+        "{ran:?}"
+    );
+    // One that was just started may be missing in the first list.
+    assert_eq!(fake.count(Operation::ListExecutions), 3);
+}
+
+#[test]
+fn an_execution_whose_last_act_was_the_record_has_not_left_its_job() {
+    let fake = stack();
+    put(&fake, "j", "processing");
+    let completed = record("j", "completed");
+    let change = move |store: &mut Store| store.tables.put("s-backfill", &completed);
+    fake.fault(Fault::on(Operation::ListExecutions).skip(1).run(change));
+    let ran = run_against(&fake, &[&["backfill", "status", "j"], &EVERY[..]].concat());
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(states(&ran.lines()), ["processing", "completed"]);
+}
+
+#[test]
+fn who_may_not_see_executions_watches_the_record_alone() {
+    let fake = stack();
+    put(&fake, "j", "processing");
+    let denied = Fault::on(Operation::ListExecutions).forever();
+    fake.fault(denied.answer(400, "AccessDeniedException"));
+    becomes(&fake, 35, "completed");
+    let ran = run_against(&fake, &[&["backfill", "status", "j"], &EVERY[..]].concat());
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(ran.err.matches("is not known").count(), 1, "{ran:?}");
+    assert_eq!(fake.count(Operation::ListExecutions), 3);
+}
+
+#[test]
+fn a_job_that_was_gone_on_with_while_it_ran_has_its_code() {
+    let fake = stack();
+    put(&fake, "j", "processing");
+    let failure = ("WrongState", "job j is processing, and runs");
+    ends(&fake, 1, None, Some(failure));
+    let words = [
+        &["backfill", "start", "--job-id", "j", "--resume"],
+        &EVERY[..],
+    ]
+    .concat();
+    let ran = json_against(&fake, &words);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert!(ran.err.contains(failure.1), "{ran:?}");
+}
+
+#[test]
 fn a_new_job_is_waited_for_before_it_has_a_record() {
     let fake = stack();
     ends(&fake, 3, Some("completed"), None);

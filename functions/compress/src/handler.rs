@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::config::Config;
 use crate::dead_letter::DeadLetters;
-use crate::jobs;
+use crate::jobs::{self, Teller};
 use crate::message::{self, Tally, Unfinished};
 use crate::object::Compressor;
 
@@ -26,7 +26,7 @@ const MARGIN_MAX: Duration = Duration::from_secs(10);
 pub struct App {
     compressor: Compressor,
     dead_letters: DeadLetters,
-    jobs: Option<Jobs>,
+    jobs: Option<Teller>,
     config: Config,
     telemetry: Telemetry,
 }
@@ -98,7 +98,10 @@ impl App {
     /// With a table of jobs, what a queue's messages of a job come to is told there.
     #[must_use]
     pub fn with_jobs(self, jobs: Option<Jobs>) -> Self {
-        Self { jobs, ..self }
+        Self {
+            jobs: jobs.map(Teller::new),
+            ..self
+        }
     }
 
     /// Handles one invocation.
@@ -165,7 +168,7 @@ impl App {
 
     /// What comes back is told when it does not any more.
     async fn tell_jobs(&self, messages: &[Message], results: &[Done], stop_at: Instant) {
-        let Some(jobs) = &self.jobs else {
+        let Some(teller) = &self.jobs else {
             return;
         };
         let done = messages
@@ -175,7 +178,8 @@ impl App {
                 let tally = result.as_ref().ok()?;
                 Some((message.body.as_str(), tally))
             });
-        jobs::tell(jobs, jobs::sums(done), SystemTime::now(), stop_at).await;
+        let sums = jobs::sums(done);
+        teller.tell(sums, SystemTime::now(), stop_at).await;
     }
 
     async fn process(&self, messages: &[Message], stop_at: Instant) -> Vec<Done> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::num::NonZeroUsize;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use shared::batch::{self, Failure};
@@ -18,6 +19,9 @@ use crate::message::Tally;
 
 /// Most time that all records together may take: progress that is not told is worth less than an answer that is late.
 const TELLING_MAX: Duration = Duration::from_secs(2);
+
+/// How long nothing is told after that time was spent on a table that gave no answer.
+pub const SILENCE: Duration = Duration::from_secs(30);
 
 /// Records written at the same time. A batch rarely has messages of more than one or two jobs.
 const AT_ONCE: NonZeroUsize = NonZeroUsize::new(10).unwrap();
@@ -40,37 +44,83 @@ pub fn sums<'a>(done: impl Iterator<Item = (&'a str, &'a Tally)>) -> BTreeMap<St
     sums
 }
 
-/// Tells each job its sum: one `UpdateItem` each, within two seconds and never after `stop_at`.
-///
-/// What could not be told is a warning: the objects are done all the same, and a verification counts them.
-pub async fn tell(
-    jobs: &Jobs,
-    sums: BTreeMap<String, Outcomes>,
-    now: SystemTime,
-    stop_at: Instant,
-) {
-    let now_rfc3339 = rfc3339(now);
-    let end = stop_at.min(Instant::now() + TELLING_MAX);
-    let sums = sums.into_iter().filter(|(_, sum)| !sum.is_empty());
-    let tell_one = |(job_id, sum): (String, Outcomes)| {
-        let now_rfc3339 = now_rfc3339.as_str();
-        async move {
-            if end <= Instant::now() {
-                warn(&job_id, &sum, "no time left");
-                return Ok(());
-            }
-            match timeout_at(end, jobs.add(&job_id, &sum, now_rfc3339)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => warn(&job_id, &sum, &error_chain(&error)),
-                Err(_) => warn(&job_id, &sum, "no answer in time"),
-            }
-            Ok::<(), Infallible>(())
+/// Tells jobs; one per process.
+#[derive(Debug)]
+pub struct Teller {
+    jobs: Jobs,
+    silence: Mutex<Silence>,
+}
+
+impl Teller {
+    /// To the records of this table.
+    #[must_use]
+    pub fn new(jobs: Jobs) -> Self {
+        Self {
+            jobs,
+            silence: Mutex::default(),
         }
-    };
-    for told in batch::process(sums.collect(), AT_ONCE, tell_one).await {
-        if let Err(Failure::Panicked(panic)) = told {
-            tracing::warn!(error = panic, "job was not told");
+    }
+
+    /// Tells each job its sum: one `UpdateItem` each, within two seconds and never after `stop_at`. A table that took all of
+    /// that time and gave no answer is left alone for [`SILENCE`]: live messages are in the same batches.
+    ///
+    /// What could not be told is a warning: the objects are done all the same, and a verification counts them.
+    pub async fn tell(&self, sums: BTreeMap<String, Outcomes>, now: SystemTime, stop_at: Instant) {
+        let now_rfc3339 = rfc3339(now);
+        let began = Instant::now();
+        let end = stop_at.min(began + TELLING_MAX);
+        let had_time = end == began + TELLING_MAX;
+        let is_silent = self.silence().lasts(began);
+        let sums = sums.into_iter().filter(|(_, sum)| !sum.is_empty());
+        let tell_one = |(job_id, sum): (String, Outcomes)| {
+            let now_rfc3339 = now_rfc3339.as_str();
+            async move {
+                if is_silent {
+                    warn(&job_id, &sum, "the table gave no answer a moment ago");
+                    return Ok(());
+                }
+                if end <= Instant::now() {
+                    warn(&job_id, &sum, "no time left");
+                    return Ok(());
+                }
+                match timeout_at(end, self.jobs.add(&job_id, &sum, now_rfc3339, end)).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => warn(&job_id, &sum, &error_chain(&error)),
+                    Err(_) => {
+                        warn(&job_id, &sum, "no answer in time");
+                        if had_time {
+                            self.silence().begin(Instant::now());
+                        }
+                    }
+                }
+                Ok::<(), Infallible>(())
+            }
+        };
+        for told in batch::process(sums.collect(), AT_ONCE, tell_one).await {
+            if let Err(Failure::Panicked(panic)) = told {
+                tracing::warn!(error = panic, "job was not told");
+            }
         }
+    }
+
+    fn silence(&self) -> MutexGuard<'_, Silence> {
+        self.silence.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The time in which nothing is told.
+#[derive(Debug, Default)]
+struct Silence {
+    until: Option<Instant>,
+}
+
+impl Silence {
+    fn begin(&mut self, now: Instant) {
+        self.until = Some(now + SILENCE);
+    }
+
+    fn lasts(&self, now: Instant) -> bool {
+        self.until.is_some_and(|until| now < until)
     }
 }
 
@@ -110,6 +160,19 @@ mod tests {
             input_bytes: compressed * 10,
             output_bytes: compressed * 3,
         }
+    }
+
+    #[test]
+    fn a_silence_ends_after_thirty_seconds_and_begins_again_from_the_last_wait() {
+        let now = Instant::now();
+        let at = |seconds| now + Duration::from_secs(seconds);
+        let mut silence = Silence::default();
+        assert!(!silence.lasts(now));
+        silence.begin(now);
+        let lasts = [0, 29, 30, 31].map(|seconds| silence.lasts(at(seconds)));
+        assert_eq!(lasts, [true, true, false, false]);
+        silence.begin(at(31));
+        assert!(silence.lasts(at(60)) && !silence.lasts(at(61)));
     }
 
     #[test]
