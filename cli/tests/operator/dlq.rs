@@ -290,7 +290,7 @@ fn a_queue_that_gives_out_no_more_is_not_at_its_end() {
 #[test]
 fn a_queue_that_gives_nothing_though_it_has_messages_is_not_empty() {
     let fake = letters();
-    // Before each look at the queue somebody lets go of what he held.
+    // As a queue answers who waits while too much is held by others.
     let receive = Fault::on(Operation::ReceiveMessage).skip(1);
     fake.fault(receive.answer(200, "nothing").forever());
     let ran = json_against(&fake, &["dlq", "replay", "--dry-run"]);
