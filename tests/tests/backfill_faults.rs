@@ -177,7 +177,11 @@ fn an_entry_that_the_queue_will_never_take_is_an_error_that_names_its_object() {
 
 #[test]
 fn a_queue_that_throttles_is_waited_for() {
-    for code in ["RequestThrottled", "ServiceUnavailable", "KMS.ThrottlingException"] {
+    for code in [
+        "RequestThrottled",
+        "ServiceUnavailable",
+        "KMS.ThrottlingException",
+    ] {
         let (job, started, keys) = one_partition(30, &json!({}), &[]);
         let throttled = Fault::on(Operation::SendMessageBatch).times(6);
         job.fake.fault(throttled.answer(400, code));

@@ -158,7 +158,8 @@ fn the_current_objects_of_an_inventory_are_compressed_whatever_their_keys_and_no
         let _ = job.enqueue_all(&started);
         assert_eq!(job.queued(), keys, "{format:?}");
         let count = keys.len() as u64;
-        assert_eq!(job.counts(), [count + 2, count, 2], "{format:?}");
+        assert_eq!(job.counts(), [count + 2, count, 1], "{format:?}");
+        assert_eq!(job.record()["archived"], 1, "{format:?}");
         let verdict = job.all_the_rest(&started);
         assert_eq!(verdict["status"], "completed", "{format:?}: {verdict}");
         assert_eq!(
@@ -349,6 +350,11 @@ fn a_verification_by_inventory_finds_what_remains_and_what_was_lost() {
             (&json!(2), &json!(3)),
             "{format:?}"
         );
+        let reason = verdict["reason"].as_str().unwrap();
+        assert!(
+            reason.ends_with("1 of them of sources that are gone"),
+            "{reason}"
+        );
         // An output is lost whose source is gone: nothing else would ever tell.
         let output = job.outputs().remove(0);
         job.fake.delete(BUCKET, &output);
@@ -361,4 +367,55 @@ fn a_verification_by_inventory_finds_what_remains_and_what_was_lost() {
         assert_eq!(keys.len(), 12);
         assert_eq!(job.fake.count(Operation::ListObjectsV2), 0);
     }
+}
+
+#[test]
+fn what_was_overwritten_after_the_report_is_compressed_as_it_is_now() {
+    for format in Format::ALL {
+        let job = backfilled::start(&[]);
+        let (keys, mut lines) = sources(&job, 4);
+        job.fake
+            .put(BUCKET, &keys[0], "written again, before anybody listened");
+        // A report without that column does not make any output the right one.
+        lines[1].etag = None;
+        deliver(&job, format, &[lines]);
+        let started = job.start_job(&fields());
+        let _ = job.enqueue_all(&started);
+        let _ = job.listed();
+        assert_eq!(
+            found(&job.verdict("round-0")),
+            ("failed", 4, 4),
+            "{format:?}"
+        );
+        job.set_state("processing");
+        assert_eq!(job.compress_all(), [""; 0]);
+        let verdict = job.verdict("round-1");
+        assert_eq!(found(&verdict), ("completed", 0, 0), "{format:?}");
+        assert_eq!(verdict["succeeded"], 4, "{format:?}");
+    }
+}
+
+#[test]
+fn an_output_of_another_version_is_missing_unless_the_source_is_newer_than_the_job() {
+    let job = backfilled::start(&[("SOURCE_DISPOSITION", "keep")]);
+    let (keys, mut lines) = sources(&job, 3);
+    lines[1].etag = None;
+    deliver(&job, Format::Csv, &[lines]);
+    let started = job.start_job(&fields());
+    let _ = job.enqueue_all(&started);
+    let _ = job.listed();
+    assert_eq!(job.compress_all(), [""; 0]);
+    for output in job.outputs() {
+        let seed = job.fake.seed(BUCKET, &output);
+        seed.metadata("source-etag", "another").put("zip");
+    }
+    job.newer(&keys[2], "its own event", std::time::Duration::from_mins(1));
+    assert_eq!(found(&job.verdict("round-1")), ("failed", 0, 2));
+}
+
+/// Status, `remaining` and `missing_outputs`.
+fn found(verdict: &Value) -> (&str, u64, u64) {
+    let count = |name: &str| verdict[name].as_u64().unwrap();
+    let status = verdict["status"].as_str().unwrap();
+    (status, count("remaining"), count("missing_outputs"))
 }
