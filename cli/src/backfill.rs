@@ -69,14 +69,20 @@ async fn can_go_on(jobs: &Jobs, machine: &Machine, job: &JobId) -> Result<(), Er
     let running = machine
         .running(|name, input| job.is_of(name, input))
         .await?;
-    match running.first() {
-        Some(execution) => Err(Error::Refused(format!(
-            "job {job} is {} and runs: execution {}",
-            record.state.label(),
-            last_part(execution)
-        ))),
-        None => Ok(()),
+    let state = record.state.label();
+    if let Some(execution) = running.first() {
+        let execution = last_part(execution);
+        return Err(Error::Refused(format!(
+            "job {job} is {state} and runs: execution {execution}"
+        )));
     }
+    if !record.state.is_final() {
+        note(&format!(
+            "job {job} is {state} though no execution of it runs: if anything of it changed a short while ago, going on is \
+             refused until sluice backfill abort {job}"
+        ));
+    }
+    Ok(())
 }
 
 fn started_words(job: &JobId, resumed: bool) -> String {

@@ -81,7 +81,7 @@ pub(crate) enum Error {
     Refused(String),
     /// A job that is not at its end and that nobody works on: its execution timed out, was stopped or broke.
     #[error(
-        "job {job} is {state}, and no execution of it runs any more; to go on: sluice backfill start --job-id {job} --resume"
+        "job {job} is {state}, and no execution of it runs any more; to go on, sluice backfill abort {job}, then start it with --resume"
     )]
     Abandoned {
         /// Which.

@@ -36,7 +36,7 @@ pub use self::account::{Account, Counting, Datum, MountTarget, Subnet};
 pub use self::call::Operation;
 pub use self::dynamo::Tables;
 pub use self::faults::{Fault, Gate};
-pub use self::listing::Synthetic;
+pub use self::listing::{Synthetic, Thin};
 pub use self::log::Request;
 pub use self::multipart::Upload;
 pub use self::notify::sqs_event;
@@ -94,6 +94,11 @@ impl FakeAws {
     /// page is `Fault::on(Operation::ListObjectsV2).forever().delay(…)`.
     pub fn synthetic_bucket(&self, name: &str, synthetic: Synthetic) {
         self.world.lock().store.synthetic(name, synthetic);
+    }
+
+    /// From now on the listing of a bucket falls short so.
+    pub fn thin_pages(&self, bucket: &str, thin: Thin) {
+        self.world.lock().store.thin_pages(bucket, thin);
     }
 
     /// Reads or changes the tables of `DynamoDB`.

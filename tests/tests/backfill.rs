@@ -194,7 +194,12 @@ fn what_compress_has_no_use_for_is_left_out_and_counted() {
         "incoming/warm",
     ];
     assert_eq!(job.queued(), expected);
-    assert_eq!(job.counts(), [7, 4, 3]);
+    assert_eq!(job.counts(), [7, 4, 1]);
+    assert_eq!(job.record()["archived"], 2);
+    let verdict = job.all_the_rest(&started);
+    assert_eq!(verdict["status"], "completed");
+    let reason = verdict["reason"].as_str().unwrap();
+    assert!(reason.starts_with("2 archived objects"), "{reason}");
 }
 
 #[test]

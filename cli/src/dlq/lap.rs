@@ -243,7 +243,9 @@ mod tests {
             if letters.is_empty() {
                 break;
             }
-            letters.iter().for_each(|letter| lap.keep(letter));
+            for letter in &letters {
+                lap.keep(letter);
+            }
             held += letters.len();
         }
         assert_eq!((held, lap.unseen().await.unwrap()), (20, Unseen::Cut(5)));

@@ -177,7 +177,7 @@ fn a_replay_of_one_reason_sees_each_of_the_others_once_and_leaves_them() {
     );
     // And they are there for the next one at once.
     let ran = json_against(&fake, &["dlq", "replay"]);
-    assert_eq!(ran.document()["replayed"], 13);
+    assert_eq!((ran.code, &ran.document()["replayed"]), (0, &13.into()));
 }
 
 #[test]
@@ -204,6 +204,8 @@ fn a_limit_is_kept() {
     let fake = letters();
     for (limit, left) in [("1", 24), ("11", 13)] {
         let ran = json_against(&fake, &["dlq", "replay", "--limit", limit]);
+        // What was not asked for is not left over.
+        assert_eq!(ran.code, 0, "{ran:?}");
         assert_eq!(ran.document()["replayed"].to_string(), limit, "{ran:?}");
         assert_eq!(fake.messages(DEAD).len(), left);
     }
@@ -227,7 +229,11 @@ fn what_the_queue_did_not_take_stays_a_dead_letter() {
     fake.clear_faults();
     // Nothing of it is hidden.
     let ran = json_against(&fake, &["dlq", "replay"]);
-    assert_eq!(ran.document()["replayed"], 21, "{ran:?}");
+    assert_eq!(
+        (ran.code, &ran.document()["replayed"]),
+        (0, &21.into()),
+        "{ran:?}"
+    );
 }
 
 #[test]
@@ -290,7 +296,7 @@ fn a_queue_that_gives_out_no_more_is_not_at_its_end() {
 #[test]
 fn a_queue_that_gives_nothing_though_it_has_messages_is_not_empty() {
     let fake = letters();
-    // Before each look at the queue somebody lets go of what he held.
+    // As a queue answers who waits while too much is held by others.
     let receive = Fault::on(Operation::ReceiveMessage).skip(1);
     fake.fault(receive.answer(200, "nothing").forever());
     let ran = json_against(&fake, &["dlq", "replay", "--dry-run"]);
@@ -359,11 +365,25 @@ fn where_there_are_no_move_tasks_they_are_received_and_sent_and_that_is_said() {
         (&done["method"], &done["moved"]),
         (&"receive_and_send".into(), &25.into())
     );
+    assert_eq!(done["status"], "COMPLETED");
     assert!(ran.err.contains("no move tasks"), "{ran:?}");
     assert_eq!(
         (fake.messages(SOURCE).len(), fake.messages(DEAD).len()),
         (25, 0)
     );
+}
+
+#[test]
+fn a_redrive_without_move_tasks_that_leaves_something_is_not_completed() {
+    let fake = letters();
+    fake.fault(Fault::on(Operation::DeleteMessageBatch).answer(400, "AccessDenied"));
+    let ran = json_against(&fake, &["dlq", "redrive"]);
+    assert_eq!(
+        (ran.code, &ran.document()["status"]),
+        (3, &"INCOMPLETE".into()),
+        "{ran:?}"
+    );
+    assert_eq!(fake.messages(DEAD).len(), 10);
 }
 
 #[test]

@@ -87,7 +87,7 @@ fn a_job_that_nobody_works_on_any_more_is_not_watched_for_ever() {
     assert_eq!(states(&ran.lines()), ["processing"]);
     assert!(
         ran.err
-            .contains("job j is processing, and no execution of it runs any more"),
+            .contains("job j is processing, and no execution of it runs any more; to go on, sluice backfill abort j"),
         "{ran:?}"
     );
     // One that was just started may be missing in the first list.
@@ -132,7 +132,10 @@ fn a_job_that_was_gone_on_with_while_it_ran_has_its_code() {
     .concat();
     let ran = json_against(&fake, &words);
     assert_eq!(ran.code, 3, "{ran:?}");
-    assert!(ran.err.contains(failure.1), "{ran:?}");
+    assert!(
+        ran.err.contains(failure.1) && ran.err.contains("sluice backfill abort j"),
+        "{ran:?}"
+    );
 }
 
 #[test]

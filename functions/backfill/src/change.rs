@@ -75,6 +75,15 @@ impl Change {
         self
     }
 
+    /// Only if it has no such attribute.
+    #[must_use]
+    pub fn only_if_absent(mut self, name: &str) -> Self {
+        self.name(name);
+        self.conditions
+            .push(format!("attribute_not_exists(#{name})"));
+        self
+    }
+
     /// Only if the item is there.
     #[must_use]
     pub fn only_if_there(mut self) -> Self {

@@ -1,11 +1,14 @@
 //! What an invocation works with.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use shared::deadline::epoch_ms;
+use shared::jobs::{number, text};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::time::Instant;
 
+use crate::change::Change;
 use crate::config::Config;
 use crate::error::BackfillError;
 use crate::job::Job;
@@ -15,6 +18,11 @@ use crate::part::Rows;
 use crate::send::Queue;
 use crate::table::Table;
 use crate::work::{Continuation, Range, Work};
+
+/// A day.
+const DAY: Duration = Duration::from_hours(24);
+/// The longest execution of the state machine, days; in it a partition may wait for its turn.
+const EXECUTION_DAYS_MAX: u32 = 30;
 
 /// The services, as long as the process lives.
 #[derive(Clone, Debug)]
@@ -45,6 +53,33 @@ impl Context<'_> {
     #[must_use]
     pub fn is_over(&self) -> bool {
         Instant::now() >= self.stop_at
+    }
+
+    /// When a record that is written now goes, seconds since the Unix epoch.
+    #[must_use]
+    pub fn expiry(&self, now: SystemTime) -> u64 {
+        let days = u32::try_from(self.config.retention_days).unwrap_or(u32::MAX);
+        epoch_ms(now + DAY.saturating_mul(days)) / 1_000
+    }
+
+    /// The same of a partition's item, which may not be written again for as long as an execution lasts.
+    #[must_use]
+    pub fn partition_expiry(&self, now: SystemTime) -> u64 {
+        self.expiry(now) + (DAY * EXECUTION_DAYS_MAX).as_secs()
+    }
+
+    /// A change of the record: it has changed now, and lives on from now.
+    #[must_use]
+    pub fn touch(&self, now: SystemTime) -> Change {
+        Change::default()
+            .set("updated_at", text(&rfc3339(now)))
+            .set("expires_at", number(self.expiry(now)))
+    }
+
+    /// Whether a record that goes then has lived on a day of its time and should be told to live on.
+    #[must_use]
+    pub fn is_to_renew(&self, expires_at: u64, now: SystemTime) -> bool {
+        expires_at + DAY.as_secs() / 2 < self.expiry(now)
     }
 
     /// The pages of a partition from a place on.
@@ -80,6 +115,18 @@ impl Context<'_> {
     }
 }
 
+/// How long nothing must have been heard of an execution, or of a verification, until it is taken for dead. An invocation
+/// takes half of it at most, and each says when it begins.
+const DEAD_AFTER: Duration = Duration::from_mins(30);
+
+/// Whether something at `rfc3339` is not longer ago than what is dead by now.
+#[must_use]
+pub fn is_recent(rfc3339: &str, now: SystemTime) -> bool {
+    let since = i64::try_from(epoch_ms(now) / 1_000).unwrap_or(i64::MAX);
+    let dead_s = i64::try_from(DEAD_AFTER.as_secs()).unwrap_or(i64::MAX);
+    epoch_s(rfc3339).is_some_and(|at| since - at < dead_s)
+}
+
 /// RFC 3339 UTC, whole seconds.
 #[must_use]
 pub fn rfc3339(at: SystemTime) -> String {
@@ -106,5 +153,13 @@ mod tests {
         assert_eq!(rfc3339(at), "2026-11-22T00:00:00Z");
         assert_eq!(epoch_s(&rfc3339(at)), Some(1_795_305_600));
         assert_eq!(epoch_s("yesterday"), None);
+    }
+
+    #[test]
+    fn what_was_heard_of_half_an_hour_ago_is_dead() {
+        let at = UNIX_EPOCH + Duration::from_millis(1_795_305_600_000);
+        let after = |seconds| is_recent(&rfc3339(at), at + Duration::from_secs(seconds));
+        assert!(after(0) && after(1_799) && !after(1_800));
+        assert!(!is_recent("yesterday", at));
     }
 }

@@ -7,11 +7,12 @@ use shared::job::JobState;
 use shared::jobs::{Item, RECORD, number, number_of, text, text_of};
 
 use crate::change::Change;
-use crate::context::{Context, rfc3339};
+use crate::context::{Context, is_recent, rfc3339};
 use crate::error::BackfillError;
 use crate::job::{Job, flag};
 use crate::plan;
 use crate::progress::{Leftover, Next, Seen, Timing, decide, is_on_its_way};
+use crate::request::Asking;
 
 /// Which partitions of a job are done with, by their numbers.
 struct Roll {
@@ -50,11 +51,11 @@ impl Roll {
 /// Whether all partitions are listed; then the job waits for `compress`, or, as a dry run, is done.
 pub async fn listed(
     context: Context<'_>,
-    job_id: &str,
+    asking: &Asking,
     timing: Timing,
     now: SystemTime,
 ) -> Result<Value, BackfillError> {
-    let table = &context.services.table;
+    let (table, job_id) = (&context.services.table, &asking.job_id);
     let job = table.job(job_id).await?;
     let answer = |state: JobState| {
         json!({
@@ -68,21 +69,40 @@ pub async fn listed(
         return Ok(answer(JobState::Aborted));
     }
     all_listed(context, &job).await?;
-    let change = |state| stated(state, now).only_if("state", text(JobState::Listing.label()));
-    let (state, change) = if job.record.dry_run {
-        let change = change(JobState::Completed);
-        let change = change.set("finished_at", text(&rfc3339(now)));
-        (JobState::Completed, change)
+    // With all that was told until then.
+    let job = table.job(job_id).await?;
+    let mut change = context
+        .touch(now)
+        .only_if("state", text(JobState::Listing.label()));
+    if let Some(execution) = &asking.execution {
+        change = change.only_if("execution", text(execution));
+    }
+    let state = if job.record.dry_run {
+        JobState::Completed
     } else {
-        (JobState::Processing, change(JobState::Processing))
+        JobState::Processing
     };
+    let change = stated(change, state, &completed_reason(&job), now);
     if table.change(job_id, RECORD, change).await? {
         return Ok(answer(state));
     }
-    // Not listing any more: this answer got lost before, or somebody ended the job.
-    match table.job(job_id).await?.record.state {
-        now if now == state || now == JobState::Aborted => Ok(answer(now)),
-        other => Err(wrong_state(&job, other, "it has ended")),
+    // Not listing any more: this answer got lost before, or somebody ended the job, or goes on with it.
+    let job = table.job(job_id).await?;
+    match job.record.state {
+        JobState::Aborted => Ok(answer(JobState::Aborted)),
+        _ if !asking.drives(&job) => Err(wrong_state(&job, ANOTHERS)),
+        now if now == state => Ok(answer(now)),
+        _ => Err(wrong_state(&job, "it has ended")),
+    }
+}
+
+/// What is said to an execution whose job another one has taken up.
+const ANOTHERS: &str = "another execution goes on with it";
+
+impl Asking {
+    /// Whether it is the one that drives the job; by hand everybody does.
+    fn drives(&self, job: &Job) -> bool {
+        self.execution.is_none() || self.execution == job.execution
     }
 }
 
@@ -97,16 +117,24 @@ async fn all_listed(context: Context<'_>, job: &Job) -> Result<(), BackfillError
     roll.call(job)
 }
 
-fn stated(state: JobState, now: SystemTime) -> Change {
-    Change::default()
-        .set("state", text(state.label()))
-        .set("updated_at", text(&rfc3339(now)))
+/// The state, and what belongs to it: a final one has its time and, if there is one, a reason.
+fn stated(change: Change, state: JobState, reason: &str, now: SystemTime) -> Change {
+    let change = change.set("state", text(state.label()));
+    if !state.is_final() {
+        return change;
+    }
+    let change = change.set("finished_at", text(&rfc3339(now)));
+    if reason.is_empty() {
+        change.remove("reason")
+    } else {
+        change.set("reason", text(reason))
+    }
 }
 
-fn wrong_state(job: &Job, state: JobState, detail: &'static str) -> BackfillError {
+fn wrong_state(job: &Job, detail: &'static str) -> BackfillError {
     BackfillError::WrongState {
         job_id: job.record.job_id.clone(),
-        state: state.label(),
+        state: job.record.state.label(),
         detail,
     }
 }
@@ -117,8 +145,15 @@ pub async fn progress(
     job_id: &str,
     timing: Timing,
     before: Seen,
+    now: SystemTime,
 ) -> Result<Value, BackfillError> {
-    let job = context.services.table.job(job_id).await?;
+    let table = &context.services.table;
+    let job = table.job(job_id).await?;
+    if context.is_to_renew(job.expires_at, now) {
+        let expires_at = number(context.expiry(now));
+        let change = Change::default().set("expires_at", expires_at);
+        table.change(job_id, RECORD, change.only_if_there()).await?;
+    }
     let (next, seen) = decide(&job.record, before, timing);
     let (status, is_last) = match (job.record.state, next) {
         (JobState::Aborted, _) => ("aborted", false),
@@ -130,19 +165,21 @@ pub async fn progress(
     )
 }
 
-/// Begins a round: all partitions, whatever was found in them before.
+/// Begins a round: all partitions, whatever was found in them before. Two rounds at once would undo each other's: while
+/// another one is under way, and was heard of less than half an hour ago, there is none.
 pub async fn verify_start(
     context: Context<'_>,
-    job_id: &str,
-    round: &str,
+    (asking, round): (&Asking, &str),
     workers: Option<u64>,
+    now: SystemTime,
 ) -> Result<Value, BackfillError> {
+    let job_id = &asking.job_id;
     let job = context.services.table.job(job_id).await?;
     if job.record.dry_run {
-        let detail = "a dry run has nothing to verify";
-        return Err(wrong_state(&job, job.record.state, detail));
+        return Err(wrong_state(&job, "a dry run has nothing to verify"));
     }
     all_listed(context, &job).await?;
+    begin(context, &job, (asking, round), now).await?;
     let total = job.record.partitions_total;
     let partitions: Vec<u64> = (0..total).collect();
     Ok(json!({
@@ -154,56 +191,124 @@ pub async fn verify_start(
     }))
 }
 
-/// The verdict of a round.
+async fn begin(
+    context: Context<'_>,
+    job: &Job,
+    (asking, round): (&Asking, &str),
+    now: SystemTime,
+) -> Result<(), BackfillError> {
+    let (table, job_id) = (&context.services.table, &asking.job_id);
+    let under_way = |job: &Job| BackfillError::Verifying {
+        job_id: job_id.clone(),
+        round: job.verifying.clone().unwrap_or_default().round,
+    };
+    let change = context
+        .touch(now)
+        .set("verifying", text(round))
+        .set("verifying_at", text(&rfc3339(now)));
+    let change = match &job.verifying {
+        None => change.only_if_there().only_if_absent("verifying"),
+        Some(before) if before.round != round && is_recent(&before.at, now) => {
+            return Err(under_way(job));
+        }
+        Some(before) => change
+            .only_if("verifying", text(&before.round))
+            .only_if("verifying_at", text(&before.at)),
+    };
+    let change = match &asking.execution {
+        Some(execution) => change.set("verifying_by", text(execution)),
+        None => change.remove("verifying_by"),
+    };
+    if table.change(job_id, RECORD, change).await? {
+        return Ok(());
+    }
+    // Another one was faster, or this one's own answer got lost.
+    let job = table.job(job_id).await?;
+    match &job.verifying {
+        Some(now) if now.round == round => Ok(()),
+        _ => Err(under_way(&job)),
+    }
+}
+
+/// The change that ends a round: nothing of it is under way any more.
+fn ended(change: Change) -> Change {
+    let change = change.remove("verifying").remove("verifying_at");
+    change.remove("verifying_by")
+}
+
+/// The verdict of a round. Of a job that has not ended only the execution that drives it decides; others write down what was
+/// found, and are answered what it would mean.
 pub async fn conclude(
     context: Context<'_>,
-    (job_id, round): (&str, &str),
+    (asking, round): (&Asking, &str),
     is_last: bool,
     now: SystemTime,
 ) -> Result<Value, BackfillError> {
-    let table = &context.services.table;
+    let (table, job_id) = (&context.services.table, &asking.job_id);
     let job = table.job(job_id).await?;
+    let aborted = json!({"job_id": job_id, "status": JobState::Aborted.label()});
     if job.record.state == JobState::Aborted {
-        return Ok(json!({"job_id": job_id, "status": JobState::Aborted.label()}));
+        return Ok(aborted);
     }
-    let (mut roll, mut leftover) = (Roll::of(&job), Leftover::default());
+    let leftover = found(context, &job, round).await?;
+    let is_to_decide = asking.drives(&job) || job.record.state.is_final();
+    let state = verdict(&job, leftover, is_last || !is_to_decide);
+    let reason = match state {
+        JobState::Completed => completed_reason(&job),
+        _ => failed_reason(leftover),
+    };
+    let mut change = context
+        .touch(now)
+        .set("remaining", number(leftover.remaining))
+        .set("missing_outputs", number(leftover.missing_outputs))
+        .only_if("state", text(job.record.state.label()));
+    if job.verifying.as_ref().is_some_and(|it| it.round == round) {
+        change = ended(change).only_if("verifying", text(round));
+    }
+    if is_to_decide {
+        change = stated(change, state, &reason, now);
+    }
+    let is_written = table.change(job_id, RECORD, change).await?;
+    let record = table.job(job_id).await?.record;
+    match record.state {
+        JobState::Aborted => return Ok(aborted),
+        // The answer to this write got lost, and it was made a second time.
+        after if is_written || after == state => {}
+        _ => return Err(wrong_state(&job, "it has changed meanwhile")),
+    }
+    let mut answer = serde_json::to_value(record)?;
+    answer["status"] = state.label().into();
+    if state == JobState::Failed {
+        answer["reason"] = reason.into();
+    }
+    Ok(answer)
+}
+
+/// What the round has found, if it is at its end.
+async fn found(context: Context<'_>, job: &Job, round: &str) -> Result<Leftover, BackfillError> {
+    let (mut roll, mut leftover) = (Roll::of(job), Leftover::default());
     let names = [
         "verify_round",
         "verify_done",
         "remaining",
         "missing_outputs",
+        "gone",
     ];
     let add = |partition: u64, item: &Item| {
         let is_of_round = text_of(item, "verify_round") == Some(round);
         let is_done = is_of_round && flag(item, "verify_done");
         roll.mark(partition, is_done);
         if is_done {
-            leftover.remaining += number_of(item, "remaining").unwrap_or_default();
-            leftover.missing_outputs += number_of(item, "missing_outputs").unwrap_or_default();
+            let count = |name| number_of(item, name).unwrap_or_default();
+            leftover.remaining += count("remaining");
+            leftover.missing_outputs += count("missing_outputs");
+            leftover.gone += count("gone");
         }
     };
-    table.partitions(&job, &names, add).await?;
-    roll.call(&job)?;
-    let state = verdict(&job, leftover, is_last);
-    let change = stated(state, now)
-        .set("remaining", number(leftover.remaining))
-        .set("missing_outputs", number(leftover.missing_outputs))
-        .only_if_there()
-        .only_unless("state", text(JobState::Aborted.label()));
-    let finished = text(&rfc3339(now));
-    let change = match state {
-        JobState::Completed => change.set("finished_at", finished).remove("reason"),
-        JobState::Failed => change
-            .set("finished_at", finished)
-            .set("reason", text(&reason(leftover))),
-        JobState::Listing | JobState::Processing | JobState::Aborted => change,
-    };
-    if !table.change(job_id, RECORD, change).await? {
-        return Ok(json!({"job_id": job_id, "status": JobState::Aborted.label()}));
-    }
-    let mut answer = serde_json::to_value(table.job(job_id).await?.record)?;
-    answer["status"] = state.label().into();
-    Ok(answer)
+    let table = &context.services.table;
+    table.partitions(job, &names, add).await?;
+    roll.call(job)?;
+    Ok(leftover)
 }
 
 fn verdict(job: &Job, leftover: Leftover, is_last: bool) -> JobState {
@@ -218,37 +323,47 @@ fn verdict(job: &Job, leftover: Leftover, is_last: bool) -> JobState {
     }
 }
 
-fn reason(leftover: Leftover) -> String {
+fn failed_reason(leftover: Leftover) -> String {
     let Leftover {
         remaining,
         missing_outputs,
+        gone,
     } = leftover;
-    format!("{remaining} sources remain, {missing_outputs} outputs are missing")
+    let left = format!("{remaining} sources remain, {missing_outputs} outputs are missing");
+    match gone {
+        0 => left,
+        gone => format!("{left}, {gone} of them of sources that are gone"),
+    }
 }
 
-/// Notes that the state machine gave up, unless the job has ended, is another execution's, or is not there.
+/// A completed job has not done everything if what it could not read is more than nothing.
+fn completed_reason(job: &Job) -> String {
+    match job.record.archived {
+        0 => String::new(),
+        archived => format!("{archived} archived objects were left out: restore them first"),
+    }
+}
+
+/// Notes that the state machine gave up, unless the job has ended, is another execution's, or is not there. A verification
+/// that it has begun is over.
 pub async fn fail(
     context: Context<'_>,
-    (job_id, execution): (&str, Option<&str>),
+    asking: &Asking,
     reason: &str,
     now: SystemTime,
 ) -> Result<Value, BackfillError> {
+    let (table, job_id) = (&context.services.table, &asking.job_id);
     let failed = JobState::Failed;
-    let mut change = stated(failed, now)
-        .set("reason", text(reason))
-        .set("finished_at", text(&rfc3339(now)))
-        .only_if_there();
+    let mut change = stated(context.touch(now), failed, reason, now).only_if_there();
     for state in JobState::ALL.into_iter().filter(|state| state.is_final()) {
         change = change.only_unless("state", text(state.label()));
     }
-    if let Some(execution) = execution {
+    if let Some(execution) = &asking.execution {
         change = change.only_if("execution", text(execution));
+        let over = ended(Change::default()).only_if("verifying_by", text(execution));
+        table.change(job_id, RECORD, over).await?;
     }
-    let is_noted = context
-        .services
-        .table
-        .change(job_id, RECORD, change)
-        .await?;
+    let is_noted = table.change(job_id, RECORD, change).await?;
     Ok(json!({"job_id": job_id, "status": failed.label(), "noted": is_noted}))
 }
 

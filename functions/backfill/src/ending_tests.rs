@@ -43,6 +43,7 @@ fn only_a_job_without_leftovers_is_completed() {
     let left = |remaining, missing_outputs| Leftover {
         remaining,
         missing_outputs,
+        gone: 0,
     };
     let processing = job_in(JobState::Processing, 2);
     assert_eq!(verdict(&processing, left(0, 0), false), JobState::Completed);

@@ -4,11 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 use shared::job::JobState;
-use shared::jobs::text;
 use tokio::time::Instant;
 
 use crate::backoff::{self, Backoff};
-use crate::change::Change;
 use crate::context::{Context, rfc3339};
 use crate::error::BackfillError;
 use crate::found::{Found, PAGE_OBJECTS_MAX, Page};
@@ -93,6 +91,7 @@ impl Enqueue<'_> {
     async fn partition(&self, number: u64, done: &mut Tally) -> Result<End, BackfillError> {
         let table = &self.context.services.table;
         let mut partition = table.partition(self.job, number).await?;
+        partition.expires_at = self.context.partition_expiry(SystemTime::now());
         if partition.done {
             return Ok(End::Done);
         }
@@ -179,10 +178,13 @@ impl Enqueue<'_> {
     async fn send(&self, found: &[Found]) -> Result<Tally, BackfillError> {
         let due: Vec<&Found> = found.iter().filter(|found| found.is_due()).collect();
         let is_dry_run = self.job.record.dry_run;
+        let markers = found.iter().filter(|found| found.is_folder_marker());
+        let left_out = markers.count() as u64;
         let tally = Tally {
             listed: found.len() as u64,
             enqueued: if is_dry_run { 0 } else { due.len() as u64 },
-            left_out: (found.len() - due.len()) as u64,
+            left_out,
+            archived: (found.len() - due.len()) as u64 - left_out,
             bytes_listed: due.iter().map(|found| found.size_bytes).sum(),
         };
         if !is_dry_run {
@@ -211,8 +213,7 @@ impl Enqueue<'_> {
         let mut after = partition.clone();
         let news = partition.tally.since(partition.told);
         let change = after.told(is_done)?;
-        let record = news.added_to(Change::default());
-        let record = record.set("updated_at", text(&rfc3339(SystemTime::now())));
+        let record = news.added_to(self.context.touch(SystemTime::now()));
         let record = if is_done {
             record.add("partitions_done", 1)
         } else {

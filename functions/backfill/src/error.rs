@@ -100,6 +100,20 @@ pub enum BackfillError {
         /// Of one call.
         items: usize,
     },
+    /// An answer of the listing does not say how to go on: its end is not believed without a word.
+    #[error("listing: {detail}")]
+    BadListing {
+        /// What is wrong.
+        detail: &'static str,
+    },
+    /// Another round of verification is under way: it would be undone.
+    #[error("round {round} of the verification of job {job_id} is under way")]
+    Verifying {
+        /// Which.
+        job_id: String,
+        /// The other one.
+        round: String,
+    },
     /// A listing names a key that cannot be read.
     #[error("a key of the listing cannot be read")]
     BadKey(#[from] shared::s3_event::BadMessage),
@@ -123,14 +137,17 @@ impl BackfillError {
             Self::JobExists { .. } => "JobExists",
             Self::NoSuchJob { .. } => "NoSuchJob",
             Self::WrongState { .. } => "WrongState",
-            Self::InProgress { .. } => "InProgress",
+            Self::InProgress { .. } | Self::Verifying { .. } => "InProgress",
             Self::PartitionsMissing { .. } => "PartitionsMissing",
             Self::BadItem { .. } => "BadItem",
             Self::Inventory { .. } => "Inventory",
             Self::MessageRefused { .. } => "MessageRefused",
             Self::BadKey(_) => "BadKey",
             Self::Request(_) => "Internal",
-            Self::Scratch { .. } | Self::QueueBusy { .. } | Self::TableBusy { .. } => "Unavailable",
+            Self::Scratch { .. }
+            | Self::QueueBusy { .. }
+            | Self::TableBusy { .. }
+            | Self::BadListing { .. } => "Unavailable",
             Self::Service(refusal) => match refusal.class() {
                 Class::AccessDenied => "AccessDenied",
                 Class::BadConfiguration => "BadConfiguration",
@@ -168,6 +185,8 @@ impl Retryable for BackfillError {
             | Self::BadKey(_)
             | Self::Request(_) => false,
             Self::InProgress { .. }
+            | Self::Verifying { .. }
+            | Self::BadListing { .. }
             | Self::Scratch { .. }
             | Self::QueueBusy { .. }
             | Self::TableBusy { .. }

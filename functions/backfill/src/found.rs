@@ -48,8 +48,13 @@ impl Found {
     /// Whether `compress` has any use for it: not for the marker of a folder, nor for what cannot be read.
     #[must_use]
     pub fn is_due(&self) -> bool {
-        let is_folder_marker = self.size_bytes == 0 && self.key.ends_with('/');
-        !is_folder_marker && !self.is_archived
+        !self.is_folder_marker() && !self.is_archived
+    }
+
+    /// Nothing, in the place of a folder.
+    #[must_use]
+    pub fn is_folder_marker(&self) -> bool {
+        self.size_bytes == 0 && self.key.ends_with('/')
     }
 }
 

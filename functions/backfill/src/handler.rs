@@ -120,26 +120,22 @@ async fn act(
     match &request {
         Request::Start(request) => start(context, request, now).await,
         Request::Enqueue(shares) => enqueue(context, shares, &mut report.enqueued).await,
-        Request::Listed(job_id, timing) => ending::listed(context, job_id, *timing, now).await,
+        Request::Listed(asking, timing) => ending::listed(context, asking, *timing, now).await,
         Request::Progress(job_id, timing, seen) => {
-            ending::progress(context, job_id, *timing, *seen).await
+            ending::progress(context, job_id, *timing, *seen, now).await
         }
         Request::VerifyStart {
-            job_id,
+            asking,
             round,
             workers,
-        } => ending::verify_start(context, job_id, round, *workers).await,
-        Request::Verify(shares) => verify(context, shares, &mut report.verified).await,
+        } => ending::verify_start(context, (asking, round), *workers, now).await,
+        Request::Verify(shares) => verify(context, shares, now, &mut report.verified).await,
         Request::Conclude {
-            job_id,
+            asking,
             round,
             is_last,
-        } => ending::conclude(context, (job_id, round), *is_last, now).await,
-        Request::Fail {
-            job_id,
-            execution,
-            reason,
-        } => ending::fail(context, (job_id, execution.as_deref()), reason, now).await,
+        } => ending::conclude(context, (asking, round), *is_last, now).await,
+        Request::Fail { asking, reason } => ending::fail(context, asking, reason, now).await,
     }
 }
 
@@ -158,6 +154,7 @@ impl Report {
             listed,
             enqueued,
             left_out,
+            archived,
             bytes_listed,
         } = self.enqueued;
         let (job_id, verified) = (&self.job_id, self.verified);
@@ -168,6 +165,7 @@ impl Report {
             listed,
             enqueued,
             left_out,
+            archived,
             bytes_listed,
             verified,
             duration_ms,
@@ -176,7 +174,7 @@ impl Report {
         telemetry.metrics(&[
             Metric::count("BackfillListed", listed),
             Metric::count("BackfillEnqueued", enqueued),
-            Metric::count("BackfillLeftOut", left_out),
+            Metric::count("BackfillLeftOut", left_out + archived),
             Metric::count("BackfillVerified", verified),
         ]);
         if let Ok(answer) = answered {

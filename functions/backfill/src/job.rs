@@ -26,8 +26,19 @@ pub struct Job {
     pub rate: Option<f64>,
     /// Where the objects are read from, if not from a listing.
     pub inventory: Option<Inventory>,
-    /// When its items go, seconds since the Unix epoch.
+    /// When the record goes unless it is written again, seconds since the Unix epoch.
     pub expires_at: u64,
+    /// The verification that is under way.
+    pub verifying: Option<Verifying>,
+}
+
+/// A round of verification that has begun and is not concluded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verifying {
+    /// Its name: `verifying`.
+    pub round: String,
+    /// When one of its invocations last began, RFC 3339 UTC: `verifying_at`.
+    pub at: String,
 }
 
 /// What was done of a partition, since its beginning.
@@ -37,8 +48,10 @@ pub struct Tally {
     pub listed: u64,
     /// Objects enqueued.
     pub enqueued: u64,
-    /// Objects seen and left.
+    /// Folder markers.
     pub left_out: u64,
+    /// Objects that must be restored before anybody can read them.
+    pub archived: u64,
     /// Bytes of what was enqueued, or would be.
     pub bytes_listed: u64,
 }
@@ -58,6 +71,8 @@ pub struct Verification {
     pub remaining: u64,
     /// Of them, or of those that are gone, without an output.
     pub missing_outputs: u64,
+    /// Of these, those whose source is gone.
+    pub gone: u64,
 }
 
 /// A partition.
@@ -79,6 +94,8 @@ pub struct Partition {
     pub done: bool,
     /// The last one.
     pub verification: Verification,
+    /// When the item goes unless it is written again, seconds since the Unix epoch: every write says it anew.
+    pub expires_at: u64,
 }
 
 /// The sort key of a partition.
@@ -95,6 +112,7 @@ impl Tally {
             listed: self.listed.saturating_sub(told.listed),
             enqueued: self.enqueued.saturating_sub(told.enqueued),
             left_out: self.left_out.saturating_sub(told.left_out),
+            archived: self.archived.saturating_sub(told.archived),
             bytes_listed: self.bytes_listed.saturating_sub(told.bytes_listed),
         }
     }
@@ -106,6 +124,7 @@ impl Tally {
             .add("listed", self.listed)
             .add("enqueued", self.enqueued)
             .add("left_out", self.left_out)
+            .add("archived", self.archived)
             .add("bytes_listed", self.bytes_listed)
     }
 }
@@ -115,6 +134,7 @@ impl std::ops::AddAssign for Tally {
         self.listed += other.listed;
         self.enqueued += other.enqueued;
         self.left_out += other.left_out;
+        self.archived += other.archived;
         self.bytes_listed += other.bytes_listed;
     }
 }
@@ -139,18 +159,22 @@ impl Job {
             rate: rate_of(item),
             inventory,
             expires_at: number_of(item, "expires_at").unwrap_or_default(),
+            verifying: text_of(item, "verifying").map(|round| Verifying {
+                round: round.to_owned(),
+                at: text_of(item, "verifying_at").unwrap_or_default().to_owned(),
+            }),
         })
     }
 }
 
 impl Partition {
     /// A new one's item.
-    pub fn item(job: &Job, number_: u64, work: &Work) -> serde_json::Result<Item> {
+    pub fn item(job: &Job, number_: u64, work: &Work, expires_at: u64) -> serde_json::Result<Item> {
         let mut item = shared::jobs::key(&job.record.job_id, &partition_item(number_));
         item.insert("work".to_owned(), text(&serde_json::to_string(work)?));
         item.insert("plan".to_owned(), text(&job.plan));
         item.insert("done".to_owned(), AttributeValue::Bool(false));
-        item.insert("expires_at".to_owned(), number(job.expires_at));
+        item.insert("expires_at".to_owned(), number(expires_at));
         for count in COUNTS.iter().chain(&TOLD).chain(&["revision"]) {
             item.insert((*count).to_owned(), number(0));
         }
@@ -180,6 +204,7 @@ impl Partition {
             told: tally(item, TOLD),
             continuation: place("continuation")?,
             done: flag(item, "done"),
+            expires_at: number_of(item, "expires_at").unwrap_or_default(),
             verification: Verification {
                 round: text_of(item, "verify_round").unwrap_or_default().to_owned(),
                 continuation: place("verify_continuation")?,
@@ -187,6 +212,7 @@ impl Partition {
                 sources: number_of(item, "sources").unwrap_or_default(),
                 remaining: number_of(item, "remaining").unwrap_or_default(),
                 missing_outputs: number_of(item, "missing_outputs").unwrap_or_default(),
+                gone: number_of(item, "gone").unwrap_or_default(),
             },
         })
     }
@@ -209,6 +235,16 @@ impl Partition {
         Ok(change.set("done", AttributeValue::Bool(is_done)))
     }
 
+    /// It is begun anew, since its last verification found something or has not come to its end: nothing of that
+    /// verification is kept. What was counted stays counted, so what is enqueued again counts again.
+    pub fn reopened(&mut self) -> serde_json::Result<Change> {
+        self.done = false;
+        self.continuation = None;
+        self.verification = Verification::default();
+        let change = self.verified()?.remove("continuation");
+        Ok(change.set("done", AttributeValue::Bool(false)))
+    }
+
     /// The next write of its verification.
     pub fn verified(&mut self) -> serde_json::Result<Change> {
         let Verification {
@@ -218,6 +254,7 @@ impl Partition {
             sources,
             remaining,
             missing_outputs,
+            gone,
         } = self.verification.clone();
         let change = self
             .next_revision()
@@ -225,7 +262,8 @@ impl Partition {
             .set("verify_done", AttributeValue::Bool(done))
             .set("sources", number(sources))
             .set("remaining", number(remaining))
-            .set("missing_outputs", number(missing_outputs));
+            .set("missing_outputs", number(missing_outputs))
+            .set("gone", number(gone));
         Ok(match &continuation {
             Some(place) => change.set("verify_continuation", text(&serde_json::to_string(place)?)),
             None => change.remove("verify_continuation"),
@@ -237,34 +275,38 @@ impl Partition {
         self.revision += 1;
         Change::default()
             .set("revision", number(self.revision))
+            .set("expires_at", number(self.expires_at))
             .only_if("revision", number(before))
     }
 }
 
-const COUNTS: [&str; 4] = ["listed", "enqueued", "left_out", "bytes_listed"];
-const TOLD: [&str; 4] = [
+const COUNTS: [&str; 5] = ["listed", "enqueued", "left_out", "archived", "bytes_listed"];
+const TOLD: [&str; 5] = [
     "told_listed",
     "told_enqueued",
     "told_left_out",
+    "told_archived",
     "told_bytes_listed",
 ];
 
-fn tally(item: &Item, names: [&str; 4]) -> Tally {
-    let [listed, enqueued, left_out, bytes_listed] =
+fn tally(item: &Item, names: [&str; 5]) -> Tally {
+    let [listed, enqueued, left_out, archived, bytes_listed] =
         names.map(|name| number_of(item, name).unwrap_or_default());
     Tally {
         listed,
         enqueued,
         left_out,
+        archived,
         bytes_listed,
     }
 }
 
-fn counted(change: Change, names: [&str; 4], tally: Tally) -> Change {
+fn counted(change: Change, names: [&str; 5], tally: Tally) -> Change {
     let counts = [
         tally.listed,
         tally.enqueued,
         tally.left_out,
+        tally.archived,
         tally.bytes_listed,
     ];
     let each = names.into_iter().zip(counts);

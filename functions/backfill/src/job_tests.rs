@@ -42,7 +42,7 @@ fn applied(mut item: Item, change: Change) -> Item {
 }
 
 fn partition() -> (Item, Partition) {
-    let item = Partition::item(&job(), 7, &Work::Range(Range::default())).unwrap();
+    let item = Partition::item(&job(), 7, &Work::Range(Range::default()), 7).unwrap();
     let partition = Partition::read(&job(), 7, &item).unwrap();
     (item, partition)
 }
@@ -68,7 +68,8 @@ fn a_checkpoint_is_read_as_it_was_written() {
     partition.tally = Tally {
         listed: 10,
         enqueued: 8,
-        left_out: 2,
+        left_out: 1,
+        archived: 1,
         bytes_listed: 99,
     };
     partition.continuation = Some(place("incoming/k"));
@@ -101,6 +102,7 @@ fn a_verification_leaves_the_progress_alone_and_forgets_the_one_before() {
         sources: 3,
         remaining: 2,
         missing_outputs: 1,
+        gone: 1,
     };
     let item = applied(item, partition.verified().unwrap());
     let read = Partition::read(&job(), 7, &item).unwrap();

@@ -28,6 +28,7 @@ pub mod progress;
 pub mod rate;
 pub mod refusal;
 pub mod request;
+pub mod resume;
 pub mod send;
 pub mod start;
 pub mod table;

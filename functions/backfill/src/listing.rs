@@ -10,6 +10,10 @@ use crate::found::{Found, Page};
 use crate::refusal::Refusal;
 use crate::work::{Continuation, Range};
 
+/// Most pages without a key in a row, after which the listing is taken for broken. S3 promises no least number of keys
+/// of a page: where many objects were deleted there may be many such pages.
+const EMPTY_PAGES_MAX: u32 = 10_000;
+
 /// The keys of one range below one prefix. Stateless between pages but for a key: what S3 calls a token expires.
 pub struct Listing {
     s3: Client,
@@ -32,34 +36,59 @@ impl Listing {
         }
     }
 
-    /// The next page: one `ListObjectsV2`. None at the end.
+    /// The next page that has a key: mostly one `ListObjectsV2`. None at the end, which only an answer that is not
+    /// truncated, or a key beyond the range, is.
     pub async fn next(&mut self) -> Result<Option<Page>, BackfillError> {
-        if self.is_over {
-            return Ok(None);
+        // A page without a key has no key to go on after, only a token; it is used at once.
+        let mut token = None;
+        for _ in 0..EMPTY_PAGES_MAX {
+            if self.is_over {
+                return Ok(None);
+            }
+            let listed = self.ask(token).await?;
+            let next_token = listed.next_continuation_token().map(str::to_owned);
+            if let Some(page) = self.page(&listed)? {
+                return Ok(Some(page));
+            }
+            if !self.is_over && next_token.is_none() {
+                return Err(bad("a page is truncated and says nothing of the next one"));
+            }
+            token = next_token;
         }
-        let listed = self
+        Err(bad("too many pages without a key"))
+    }
+
+    async fn ask(&self, token: Option<String>) -> Result<ListObjectsV2Output, BackfillError> {
+        let after = self.range.after.clone().filter(|_| token.is_none());
+        let request = self
             .s3
             .list_objects_v2()
             .bucket(&self.bucket)
             .prefix(&self.prefix)
-            .set_start_after(self.range.after.clone())
+            .set_start_after(after)
+            .set_continuation_token(token)
             // Else a key with a control character would make the whole page unreadable.
-            .encoding_type(EncodingType::Url)
-            .send()
-            .await
-            .map_err(|error| Refusal::new("ListObjectsV2", error))?;
+            .encoding_type(EncodingType::Url);
+        let listed = request.send().await;
+        Ok(listed.map_err(|error| Refusal::new("ListObjectsV2", error))?)
+    }
+
+    /// What of an answer is in the range; none if it has no such key.
+    fn page(&mut self, listed: &ListObjectsV2Output) -> Result<Option<Page>, BackfillError> {
+        let is_truncated = listed
+            .is_truncated()
+            .ok_or_else(|| bad("a page does not say whether it is the last one"))?;
         let mut found = Vec::with_capacity(listed.contents().len());
         for object in listed.contents() {
-            let key = decoded(&listed, object.key().unwrap_or_default())?;
+            let key = decoded(listed, object.key().unwrap_or_default())?;
             if self.range.until.as_ref().is_some_and(|until| key > *until) {
                 self.is_over = true;
                 break;
             }
             found.push(one(key, object));
         }
-        self.is_over |= !listed.is_truncated().unwrap_or_default();
+        self.is_over |= !is_truncated;
         let Some(last) = found.last() else {
-            self.is_over = true;
             return Ok(None);
         };
         self.range.after = Some(last.key.clone());
@@ -75,6 +104,10 @@ impl Listing {
         }
         self
     }
+}
+
+const fn bad(detail: &'static str) -> BackfillError {
+    BackfillError::BadListing { detail }
 }
 
 /// A key or prefix as the listing spells it: encoded only if the answer says so.

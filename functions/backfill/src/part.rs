@@ -136,8 +136,9 @@ fn found(Row { number, object }: Row) -> Result<Found, Unusable> {
     Ok(Found {
         key: object.key,
         size_bytes: object.size_bytes.ok_or(Unusable::NoSize { row: number })?,
-        etag: object.etag.filter(|etag| !etag.is_empty()),
-        version_id: object.version_id.filter(|version| version != "null"),
+        // It may have been overwritten since the report, before anybody listened: what is there now is to be compressed.
+        etag: None,
+        version_id: None,
         is_archived,
         modified_s: None,
         next_row: Some(number + 1),

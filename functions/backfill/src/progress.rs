@@ -8,6 +8,9 @@ const QUIET_POLLS: u64 = 5;
 /// Looks at the first pace; then each wait is longer than the one before, about a hundredth of all the time waited. A state
 /// machine's execution has at most 25,000 events, nine of them for each look.
 const LOOKS_AT_FIRST_PACE: u64 = 60;
+/// Looks after which each wait is at least a second longer than the one before, however short the first ones were: so there
+/// are no more than 2,200 of them in the two weeks for which a queue keeps a message.
+const LOOKS_AT_ANY_PACE: u64 = 600;
 /// Longest wait between two looks, seconds, unless `poll_seconds` is longer.
 const WAIT_MAX_S: u64 = 1_800;
 
@@ -34,6 +37,7 @@ impl Timing {
     #[must_use]
     pub fn wait_s(self, looks: u64) -> u64 {
         let longer = self.poll_seconds.saturating_mul(looks) / LOOKS_AT_FIRST_PACE;
+        let longer = longer.max(looks.saturating_sub(LOOKS_AT_ANY_PACE));
         longer.min(WAIT_MAX_S).max(self.poll_seconds)
     }
 }
@@ -112,6 +116,8 @@ pub struct Leftover {
     pub remaining: u64,
     /// Sources without an output.
     pub missing_outputs: u64,
+    /// Of these, sources that are gone.
+    pub gone: u64,
 }
 
 /// Whether what is left over may still be on its way: more than what was given up, and there is time.
@@ -143,6 +149,7 @@ mod tests {
             listed: enqueued,
             enqueued,
             left_out: 0,
+            archived: 0,
             bytes_listed: 0,
             succeeded,
             skipped: 0,
@@ -210,8 +217,14 @@ mod tests {
             [1, 60, 61, 120].map(|looks| timing.wait_s(looks)),
             [60, 60, 61, 120]
         );
-        let waited: u64 = (1..=2_000).map(|looks| timing.wait_s(looks)).sum();
-        assert!(waited >= 14 * 24 * 3_600, "{waited}");
+        for poll_seconds in [1, 5, 60, 3_600] {
+            let timing = Timing {
+                poll_seconds,
+                ..timing
+            };
+            let waited: u64 = (1..=2_200).map(|looks| timing.wait_s(looks)).sum();
+            assert!(waited >= 14 * 24 * 3_600, "{poll_seconds}: {waited}");
+        }
     }
 
     #[test]
@@ -230,6 +243,7 @@ mod tests {
         let left = |remaining, missing_outputs| Leftover {
             remaining,
             missing_outputs,
+            gone: 0,
         };
         assert!(!is_on_its_way(left(20, 20), 20, false));
         assert!(is_on_its_way(left(21, 20), 20, false));

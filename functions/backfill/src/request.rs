@@ -21,13 +21,13 @@ pub enum Request {
     /// `enqueue`: some partitions.
     Enqueue(Shares),
     /// `listed`: are all of them?
-    Listed(String, Timing),
+    Listed(Asking, Timing),
     /// `progress`: wait, or verify?
     Progress(String, Timing, Seen),
     /// `verify_start`: begins a round of verification.
     VerifyStart {
         /// Of which job.
-        job_id: String,
+        asking: Asking,
         /// `round` and, if there is one, `count`.
         round: String,
         /// Children at a time.
@@ -38,7 +38,7 @@ pub enum Request {
     /// `conclude`: the verdict.
     Conclude {
         /// Of which job.
-        job_id: String,
+        asking: Asking,
         /// Which round's.
         round: String,
         /// Whether nothing is waited for after it; default true.
@@ -46,13 +46,20 @@ pub enum Request {
     },
     /// `fail`: the state machine gives up.
     Fail {
-        /// Of which job.
-        job_id: String,
         /// Whose failure it is; another execution's job is left alone.
-        execution: Option<String>,
+        asking: Asking,
         /// `error: cause`.
         reason: String,
     },
+}
+
+/// Of which job something is asked, and by whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asking {
+    /// `job_id`.
+    pub job_id: String,
+    /// `execution`: none = by hand.
+    pub execution: Option<String>,
 }
 
 /// `start`.
@@ -64,8 +71,8 @@ pub struct Start {
     pub inventory: Option<Manifest>,
     /// `prefix`: none = `SOURCE_PREFIX`.
     pub prefix: Option<String>,
-    /// `partitions`: `"discover"` (default), `"hash"`, or a list of prefixes.
-    pub partitions: Partitions,
+    /// `partitions`: `"discover"` (none is that), `"hash"`, or a list of prefixes.
+    pub partitions: Option<Partitions>,
     /// `max_rate_per_second`: 1 to 100,000; none = as fast as it goes.
     pub rate: Option<f64>,
     /// `dry_run`.
@@ -135,7 +142,7 @@ impl Request {
         let request = match action.as_str() {
             "start" => Self::Start(Box::new(start(&mut fields)?)),
             "enqueue" => Self::Enqueue(shares(&mut fields, Kind::Enqueue)?),
-            "listed" => Self::Listed(job_id(&mut fields)?, timing(&mut fields)?),
+            "listed" => Self::Listed(asking(&mut fields)?, timing(&mut fields)?),
             "progress" => Self::Progress(
                 job_id(&mut fields)?,
                 timing(&mut fields)?,
@@ -144,7 +151,7 @@ impl Request {
             "verify_start" => verify_start(&mut fields)?,
             "verify" => Self::Verify(shares(&mut fields, Kind::Verify)?),
             "conclude" => Self::Conclude {
-                job_id: job_id(&mut fields)?,
+                asking: asking(&mut fields)?,
                 round: needed(&mut fields, "round", "text", text)?,
                 is_last: fields.flag("is_last")?.unwrap_or(true),
             },
@@ -161,11 +168,11 @@ impl Request {
         match self {
             Self::Start(start) => &start.job_id,
             Self::Enqueue(shares) | Self::Verify(shares) => &shares.job_id,
-            Self::Listed(job_id, _)
-            | Self::Progress(job_id, ..)
-            | Self::VerifyStart { job_id, .. }
-            | Self::Conclude { job_id, .. }
-            | Self::Fail { job_id, .. } => job_id,
+            Self::Progress(job_id, ..) => job_id,
+            Self::Listed(asking, _)
+            | Self::VerifyStart { asking, .. }
+            | Self::Conclude { asking, .. }
+            | Self::Fail { asking, .. } => &asking.job_id,
         }
     }
 }
@@ -200,6 +207,13 @@ fn job_id(fields: &mut Fields) -> Result<String, PayloadError> {
         })
     };
     needed(fields, "job_id", allowed, read)
+}
+
+fn asking(fields: &mut Fields) -> Result<Asking, PayloadError> {
+    Ok(Asking {
+        job_id: job_id(fields)?,
+        execution: text(fields, "execution")?,
+    })
 }
 
 fn timing(fields: &mut Fields) -> Result<Timing, PayloadError> {
@@ -243,7 +257,7 @@ fn start(fields: &mut Fields) -> Result<Start, PayloadError> {
         job_id: job_id(fields)?,
         inventory,
         prefix: text(fields, "prefix")?,
-        partitions: partitions.unwrap_or(Partitions::Discover),
+        partitions,
         rate: rate(fields)?,
         dry_run: fields.flag("dry_run")?,
         workers: fields.whole("workers", 1..=WORKERS_MAX)?,
@@ -342,7 +356,7 @@ fn verify_start(fields: &mut Fields) -> Result<Request, PayloadError> {
     let round = needed(fields, "round", "text", text)?;
     let count = fields.whole("count", 0..=u64::MAX)?;
     Ok(Request::VerifyStart {
-        job_id: job_id(fields)?,
+        asking: asking(fields)?,
         round: count.map_or_else(|| round.clone(), |count| format!("{round}.{count}")),
         workers: fields.whole("workers", 1..=WORKERS_MAX)?,
     })
@@ -360,8 +374,7 @@ fn fail(fields: &mut Fields) -> Result<Request, PayloadError> {
     let end = reason.floor_char_boundary(TEXT_MAX);
     reason.truncate(end);
     Ok(Request::Fail {
-        job_id: job_id(fields)?,
-        execution: text(fields, "execution")?,
+        asking: asking(fields)?,
         reason,
     })
 }

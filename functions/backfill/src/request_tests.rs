@@ -20,7 +20,7 @@ fn started(payload: Value) -> Start {
 fn a_start_of_nothing_but_a_name_discovers_everything() {
     let start = started(json!({"action": "start", "job_id": "j-1_A"}));
     assert_eq!(start.job_id, "j-1_A");
-    assert_eq!(start.partitions, Partitions::Discover);
+    assert_eq!(start.partitions, None);
     assert_eq!(
         (start.prefix, start.rate, start.dry_run),
         (None, None, None)

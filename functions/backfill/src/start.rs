@@ -1,23 +1,22 @@
 //! `start`: plans a job, or takes one up again.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use aws_sdk_s3::types::EncodingType;
 use serde_json::{Value, json};
-use shared::deadline::epoch_ms;
 use shared::job::{JobRecord, JobState};
 use shared::jobs::{Item, RECORD, key, number, text};
 use shared::payload::bad_field;
 
-use crate::change::Change;
 use crate::context::{Context, rfc3339};
 use crate::error::BackfillError;
-use crate::job::{Job, Partition, flag, rate};
+use crate::job::{Job, Partition, rate};
 use crate::listing::decoded;
 use crate::part;
 use crate::plan::{self, Boundaries, PARTITIONS_MAX};
 use crate::refusal::Refusal;
 use crate::request::{Manifest, Partitions, Start};
+use crate::resume;
 use crate::table::boolean;
 use crate::work::{Inventory, Part, Work};
 
@@ -36,7 +35,7 @@ pub async fn start(
     let table = &context.services.table;
     let before = table.find(&request.job_id).await?;
     match before {
-        Some(job) if request.resume => resume(context, request, &job, now).await,
+        Some(job) if request.resume => resume::resume(context, request, &job, now).await,
         Some(job) => again(context, request, &job).await,
         None if request.resume => Err(BackfillError::NoSuchJob {
             job_id: request.job_id.clone(),
@@ -44,7 +43,9 @@ pub async fn start(
         None => {
             let (job, work) = planned(context, request, now).await?;
             let partitions = work.iter().zip(0..);
-            let items = partitions.map(|(work, number)| Partition::item(&job, number, work));
+            let expires_at = context.partition_expiry(now);
+            let items =
+                partitions.map(|(work, number)| Partition::item(&job, number, work, expires_at));
             table.put_all(items.collect::<Result<_, _>>()?).await?;
             if table.create(record_item(&job)?).await? {
                 let all: Vec<u64> = (0..job.record.partitions_total).collect();
@@ -65,88 +66,15 @@ async fn again(context: Context<'_>, request: &Start, job: &Job) -> Result<Value
             job_id: request.job_id.clone(),
         });
     }
-    let left = left(context, job).await?;
+    let left = resume::left(context, job).await?;
     Ok(answer(request, job, &left))
 }
 
-async fn resume(
-    context: Context<'_>,
-    request: &Start,
-    job: &Job,
-    now: SystemTime,
-) -> Result<Value, BackfillError> {
-    same(request, job)?;
-    if job.record.state == JobState::Completed {
-        return Err(BackfillError::WrongState {
-            job_id: request.job_id.clone(),
-            state: job.record.state.label(),
-            detail: "there is nothing to go on with",
-        });
-    }
-    let change = Change::default()
-        .set("state", text(JobState::Listing.label()))
-        .set("updated_at", text(&rfc3339(now)))
-        .remove("reason")
-        .remove("finished_at")
-        .only_if_there();
-    let change = match &request.execution {
-        Some(execution) => change.set("execution", text(execution)),
-        None => change,
-    };
-    let change = match request.rate {
-        Some(per_second) => change.set("max_rate_per_second", rate(per_second)),
-        None => change,
-    };
-    if !context
-        .services
-        .table
-        .change(&request.job_id, RECORD, change)
-        .await?
-    {
-        return Err(BackfillError::NoSuchJob {
-            job_id: request.job_id.clone(),
-        });
-    }
-    let left = left(context, job).await?;
-    Ok(answer(request, job, &left))
-}
-
-/// What is said again about a job must not say something else.
-fn same(request: &Start, job: &Job) -> Result<(), BackfillError> {
-    let record = &job.record;
-    if let Some(prefix) = request.prefix.as_deref().filter(|it| **it != record.prefix) {
-        return Err(bad_field("prefix", prefix, &record.prefix).into());
-    }
-    if let Some(dry_run) = request.dry_run.filter(|it| *it != record.dry_run) {
-        return Err(bad_field("dry_run", dry_run, &record.dry_run.to_string()).into());
-    }
-    if request.inventory.is_some() && job.inventory.is_none() {
-        return Err(bad_field("inventory", "", "none: the job lists").into());
-    }
-    Ok(())
-}
-
-async fn left(context: Context<'_>, job: &Job) -> Result<Vec<u64>, BackfillError> {
-    let total = usize::try_from(job.record.partitions_total).unwrap_or(PARTITIONS_MAX);
-    let mut done = vec![false; total];
-    let mark = |number: u64, item: &Item| {
-        let place = usize::try_from(number).ok();
-        if let Some(done) = place.and_then(|place| done.get_mut(place)) {
-            *done = flag(item, "done");
-        }
-    };
-    context
-        .services
-        .table
-        .partitions(job, &["done"], mark)
-        .await?;
-    let left = (0..).zip(done).filter(|(_, done)| !done);
-    Ok(left.map(|(number, _)| number).collect())
-}
-
-fn answer(request: &Start, job: &Job, partitions: &[u64]) -> Value {
+/// What the state machine goes on with.
+pub(crate) fn answer(request: &Start, job: &Job, partitions: &[u64]) -> Value {
     json!({
         "job_id": job.record.job_id,
+        "execution": request.execution,
         "status": JobState::Listing.label(),
         "partitions": partitions,
         "workers": request.workers(Some(job), partitions.len()),
@@ -175,13 +103,15 @@ async fn planned(
             let (inventory, parts) = inventory(context, manifest).await?;
             (Some(inventory), parts.into_iter().map(Work::Part).collect())
         }
-        None => (None, cut(context, prefix, &request.partitions).await?),
+        None => (
+            None,
+            cut(context, prefix, request.partitions.as_ref()).await?,
+        ),
     };
     if work.len() > PARTITIONS_MAX {
         let allowed = format!("what makes at most {PARTITIONS_MAX} partitions");
         return Err(bad_field("inventory", work.len(), &allowed).into());
     }
-    let retention = Duration::from_secs(config.retention_days * 24 * 60 * 60);
     let job = Job {
         record: JobRecord {
             mode: mode(inventory.as_ref()).to_owned(),
@@ -195,7 +125,8 @@ async fn planned(
         workers: request.workers(None, PARTITIONS_MAX),
         rate: request.rate,
         inventory,
-        expires_at: epoch_ms(now + retention) / 1_000,
+        expires_at: context.expiry(now),
+        verifying: None,
     };
     Ok((job, work))
 }
@@ -213,6 +144,7 @@ fn begun(request: &Start, now: SystemTime) -> JobRecord {
         listed: 0,
         enqueued: 0,
         left_out: 0,
+        archived: 0,
         bytes_listed: 0,
         succeeded: 0,
         skipped: 0,
@@ -248,12 +180,12 @@ async fn inventory(
 async fn cut(
     context: Context<'_>,
     prefix: &str,
-    partitions: &Partitions,
+    partitions: Option<&Partitions>,
 ) -> Result<Vec<Work>, BackfillError> {
     match partitions {
-        Partitions::Discover => discover(context, prefix).await,
-        Partitions::Hash => Ok(plan::ranges(plan::hash_folders(prefix))),
-        Partitions::Prefixes(prefixes) => {
+        None | Some(Partitions::Discover) => discover(context, prefix).await,
+        Some(Partitions::Hash) => Ok(plan::ranges(plan::hash_folders(prefix))),
+        Some(Partitions::Prefixes(prefixes)) => {
             if let Some(stranger) = prefixes.iter().find(|it| !it.starts_with(prefix)) {
                 let allowed = format!("prefixes that begin with {prefix:?}");
                 return Err(bad_field("partitions", stranger.as_str(), &allowed).into());

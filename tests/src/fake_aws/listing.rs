@@ -27,6 +27,17 @@ pub struct Synthetic {
     pub size_bytes: u64,
 }
 
+/// What a listing may answer besides honest pages.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Thin {
+    /// Truncated pages without a key, before each page that a request without a token begins.
+    pub empty_pages: u64,
+    /// These have no token.
+    pub without_token: bool,
+    /// No page says whether it is truncated.
+    pub without_truncated: bool,
+}
+
 /// One line of a listing.
 #[derive(Debug)]
 pub(super) enum Listed<'a> {
@@ -60,6 +71,18 @@ pub(super) struct Asked<'a> {
 pub(super) struct Page<'a> {
     pub(super) entries: Vec<Listed<'a>>,
     pub(super) next: Option<String>,
+    /// What it is said to be; none if it is not said.
+    pub(super) truncated: Option<bool>,
+}
+
+impl Page<'_> {
+    fn empty(next: Option<String>) -> Self {
+        Self {
+            entries: Vec::new(),
+            next,
+            truncated: Some(true),
+        }
+    }
 }
 
 impl Synthetic {
@@ -135,9 +158,37 @@ impl Bucket {
 impl Store {
     pub(super) fn list(&self, bucket: &str, asked: Asked<'_>) -> Result<Page<'_>, S3Error> {
         let bucket = self.bucket_named(bucket)?;
+        let thin = bucket.thin;
+        if let Some(empty) = thin.page_before(asked) {
+            return Ok(empty);
+        }
+        let mut page = bucket.page(asked)?;
+        page.truncated = (!thin.without_truncated).then_some(page.next.is_some());
+        Ok(page)
+    }
+}
+
+impl Thin {
+    /// The empty page that comes before the one that is asked for, if any does.
+    fn page_before(self, asked: Asked<'_>) -> Option<Page<'static>> {
+        let (passed, after) = match asked.token {
+            None => (0, asked.start_after.unwrap_or_default().to_owned()),
+            Some(token) => read_empty_token(token)?,
+        };
+        if passed >= self.empty_pages {
+            return None;
+        }
+        let next = BASE64_URL_SAFE_NO_PAD.encode(format!("empty {} {after}", passed + 1));
+        Some(Page::empty((!self.without_token).then_some(next)))
+    }
+}
+
+impl Bucket {
+    fn page(&self, asked: Asked<'_>) -> Result<Page<'_>, S3Error> {
+        let bucket = self;
         let mut page = Page {
-            entries: Vec::new(),
-            next: None,
+            truncated: None,
+            ..Page::empty(None)
         };
         if asked.limit == 0 {
             return Ok(page);
@@ -211,6 +262,17 @@ fn read_token(token: &str) -> Option<Bound<String>> {
     match text.split_once(' ')? {
         ("key", key) => Some(Bound::Excluded(key.to_owned())),
         ("prefix", prefix) => Some(past(prefix)),
+        ("empty", _) => match read_empty_token(token)? {
+            (_, after) if after.is_empty() => Some(Bound::Unbounded),
+            (_, after) => Some(Bound::Excluded(after)),
+        },
         _ => None,
     }
+}
+
+/// How many empty pages have passed, and after which key the first one that is not begins.
+fn read_empty_token(token: &str) -> Option<(u64, String)> {
+    let text = String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
+    let (passed, after) = text.strip_prefix("empty ")?.split_once(' ')?;
+    Some((passed.parse().ok()?, after.to_owned()))
 }

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use super::account::Account;
 use super::dynamo::Tables;
 use super::error::S3Error;
-use super::listing::Synthetic;
+use super::listing::{Synthetic, Thin};
 use super::multipart::Upload;
 use super::object::{Content, Properties, Stored, Written};
 use super::sqs::{MoveTask, Queue};
@@ -42,6 +42,8 @@ pub(super) struct Bucket {
     pub(super) keys: BTreeMap<String, Vec<Version>>,
     /// Set: what is listed instead.
     pub(super) synthetic: Option<Synthetic>,
+    /// How its listing falls short.
+    pub(super) thin: Thin,
 }
 
 #[derive(Debug)]
@@ -101,6 +103,13 @@ impl Store {
             ..Bucket::default()
         };
         self.buckets.insert(name.to_owned(), bucket);
+    }
+
+    /// From now on the listing of a bucket falls short so.
+    pub fn thin_pages(&mut self, name: &str, thin: Thin) {
+        if let Some(bucket) = self.buckets.get_mut(name) {
+            bucket.thin = thin;
+        }
     }
 
     /// Stores an object without any condition, as another client of the bucket would.

@@ -68,7 +68,9 @@ pub(super) fn listing(bucket: &str, asked: Asked<'_>, page: &Page<'_>, encoded: 
     }
     member("KeyCount", page.entries.len().to_string());
     member("MaxKeys", asked.limit.to_string());
-    member("IsTruncated", page.next.is_some().to_string());
+    if let Some(truncated) = page.truncated {
+        member("IsTruncated", truncated.to_string());
+    }
     if let Some(next) = &page.next {
         member("NextContinuationToken", escaped(next));
     }

@@ -2,101 +2,19 @@
 
 #![expect(clippy::unwrap_used, reason = "every line here is part of a test")]
 
-use inventory::made::{CSV_SCHEMA, Line, PARQUET_SCHEMA, Writing, csv, parquet};
+mod delivered;
+
+use inventory::made::Line;
 use serde_json::{Value, json};
 use tests::backfilled::{self, Backfilled, share, start_payload, without_duplicates};
 use tests::compressor::BUCKET;
-use tests::fake_aws::{Content, Fault, Gate, Operation};
+use tests::fake_aws::{Fault, Gate, Operation};
 use tests::running::PATIENCE;
 use tests::runtime_api::{Answer, Lost};
 
-/// Where inventories are delivered to.
-const INVENTORIES: &str = "inventories";
-const MANIFEST: &str = "files/all/2026-11-21T01-00Z/manifest.json";
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Format {
-    Csv,
-    Parquet,
-}
-
-impl Format {
-    const ALL: [Self; 2] = [Self::Csv, Self::Parquet];
-
-    fn part(self, lines: &[Line]) -> Vec<u8> {
-        match self {
-            Self::Csv => csv(lines, Vec::new()).unwrap(),
-            Self::Parquet => {
-                parquet(PARQUET_SCHEMA, [lines], &Writing::default(), Vec::new()).unwrap()
-            }
-        }
-    }
-
-    fn manifest(self, files: &[Value]) -> Value {
-        let (format, schema) = match self {
-            Self::Csv => ("CSV", CSV_SCHEMA),
-            Self::Parquet => ("Parquet", PARQUET_SCHEMA),
-        };
-        json!({
-            "sourceBucket": BUCKET,
-            "destinationBucket": format!("arn:aws:s3:::{INVENTORIES}"),
-            "version": "2016-11-30",
-            "creationTimestamp": "1795222800000",
-            "fileFormat": format,
-            "fileSchema": schema,
-            "files": files,
-        })
-    }
-}
-
-/// Delivers an inventory of so many parts.
-fn deliver(job: &Backfilled, format: Format, parts: &[Vec<Line>]) {
-    job.fake.bucket(INVENTORIES, false);
-    let files: Vec<_> = parts
-        .iter()
-        .enumerate()
-        .map(|(number, lines)| {
-            let (key, content) = (format!("files/all/data/part-{number}"), format.part(lines));
-            let file = json!({"key": key, "size": content.len(), "MD5checksum": format!("{:x}", md5::compute(&content))});
-            job.fake.put(INVENTORIES, &key, content);
-            file
-        })
-        .collect();
-    deliver_manifest(job, &format.manifest(&files));
-}
-
-fn deliver_manifest(job: &Backfilled, manifest: &Value) {
-    let manifest = manifest.to_string();
-    let checksum = format!("{:x}\n", md5::compute(&manifest));
-    job.fake.put(INVENTORIES, MANIFEST, manifest.as_str());
-    let checksum_key = MANIFEST.replace(".json", ".checksum");
-    job.fake.put(INVENTORIES, &checksum_key, checksum.as_str());
-}
-
-fn fields() -> Value {
-    json!({"mode": "inventory", "inventory": {"bucket": INVENTORIES, "key": MANIFEST}})
-}
-
-/// Stores a source, and its line.
-fn source(job: &Backfilled, key: &str) -> Line {
-    let written = job.fake.put(BUCKET, key, Content::from(key));
-    Line {
-        version_id: written.version_id,
-        ..Line::of(
-            key,
-            i64::try_from(written.size_bytes).unwrap(),
-            &written.etag,
-        )
-    }
-}
-
-fn sources(job: &Backfilled, count: usize) -> (Vec<String>, Vec<Line>) {
-    let keys: Vec<_> = (0..count)
-        .map(|number| format!("incoming/{number:05}"))
-        .collect();
-    let lines = keys.iter().map(|key| source(job, key)).collect();
-    (keys, lines)
-}
+use self::delivered::{
+    Format, INVENTORIES, MANIFEST, deliver, deliver_manifest, fields, source, sources,
+};
 
 /// Sources whose keys an inventory must spell in its own way; sorted.
 fn odd_keys() -> Vec<String> {
@@ -158,7 +76,8 @@ fn the_current_objects_of_an_inventory_are_compressed_whatever_their_keys_and_no
         let _ = job.enqueue_all(&started);
         assert_eq!(job.queued(), keys, "{format:?}");
         let count = keys.len() as u64;
-        assert_eq!(job.counts(), [count + 2, count, 2], "{format:?}");
+        assert_eq!(job.counts(), [count + 2, count, 1], "{format:?}");
+        assert_eq!(job.record()["archived"], 1, "{format:?}");
         let verdict = job.all_the_rest(&started);
         assert_eq!(verdict["status"], "completed", "{format:?}: {verdict}");
         assert_eq!(
@@ -349,6 +268,11 @@ fn a_verification_by_inventory_finds_what_remains_and_what_was_lost() {
             (&json!(2), &json!(3)),
             "{format:?}"
         );
+        let reason = verdict["reason"].as_str().unwrap();
+        assert!(
+            reason.ends_with("1 of them of sources that are gone"),
+            "{reason}"
+        );
         // An output is lost whose source is gone: nothing else would ever tell.
         let output = job.outputs().remove(0);
         job.fake.delete(BUCKET, &output);
@@ -361,4 +285,55 @@ fn a_verification_by_inventory_finds_what_remains_and_what_was_lost() {
         assert_eq!(keys.len(), 12);
         assert_eq!(job.fake.count(Operation::ListObjectsV2), 0);
     }
+}
+
+#[test]
+fn what_was_overwritten_after_the_report_is_compressed_as_it_is_now() {
+    for format in Format::ALL {
+        let job = backfilled::start(&[]);
+        let (keys, mut lines) = sources(&job, 4);
+        job.fake
+            .put(BUCKET, &keys[0], "written again, before anybody listened");
+        // A report without that column does not make any output the right one.
+        lines[1].etag = None;
+        deliver(&job, format, &[lines]);
+        let started = job.start_job(&fields());
+        let _ = job.enqueue_all(&started);
+        let _ = job.listed();
+        assert_eq!(
+            found(&job.verdict("round-0")),
+            ("failed", 4, 4),
+            "{format:?}"
+        );
+        job.set_state("processing");
+        assert_eq!(job.compress_all(), [""; 0]);
+        let verdict = job.verdict("round-1");
+        assert_eq!(found(&verdict), ("completed", 0, 0), "{format:?}");
+        assert_eq!(verdict["succeeded"], 4, "{format:?}");
+    }
+}
+
+#[test]
+fn an_output_of_another_version_is_missing_unless_the_source_is_newer_than_the_job() {
+    let job = backfilled::start(&[("SOURCE_DISPOSITION", "keep")]);
+    let (keys, mut lines) = sources(&job, 3);
+    lines[1].etag = None;
+    deliver(&job, Format::Csv, &[lines]);
+    let started = job.start_job(&fields());
+    let _ = job.enqueue_all(&started);
+    let _ = job.listed();
+    assert_eq!(job.compress_all(), [""; 0]);
+    for output in job.outputs() {
+        let seed = job.fake.seed(BUCKET, &output);
+        seed.metadata("source-etag", "another").put("zip");
+    }
+    job.newer(&keys[2], "its own event", std::time::Duration::from_mins(1));
+    assert_eq!(found(&job.verdict("round-1")), ("failed", 0, 2));
+}
+
+/// Status, `remaining` and `missing_outputs`.
+fn found(verdict: &Value) -> (&str, u64, u64) {
+    let count = |name: &str| verdict[name].as_u64().unwrap();
+    let status = verdict["status"].as_str().unwrap();
+    (status, count("remaining"), count("missing_outputs"))
 }
