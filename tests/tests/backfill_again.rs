@@ -85,9 +85,7 @@ fn a_job_that_failed_is_taken_up_again_where_something_is_left() {
     let _ = job.enqueue_all(&started);
     let _ = job.listed();
     // The queue loses two.
-    let mut messages = job.fake.take_messages(QUEUE);
-    messages.truncate(38);
-    for message in messages {
+    for message in job.fake.take_messages(QUEUE).into_iter().skip(2) {
         job.fake.put_message(QUEUE, message);
     }
     assert_eq!(job.compress_all(), [""; 0]);
