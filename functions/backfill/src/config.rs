@@ -34,7 +34,7 @@ pub struct Config {
     pub enqueue_concurrency: NonZeroUsize,
     /// `VERIFY_CONCURRENCY`: objects looked at at a time; 1 to 256, default 64.
     pub verify_concurrency: NonZeroUsize,
-    /// `JOB_RETENTION_DAYS`: how long a job can be asked for after its start; 1 to 3650, default 30.
+    /// `JOB_RETENTION_DAYS`: how long a job can be asked for after its last change; 1 to 3650, default 30.
     pub retention_days: u64,
     /// The Powertools names for logs and metrics.
     pub telemetry: Settings,
