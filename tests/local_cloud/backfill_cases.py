@@ -69,7 +69,9 @@ class BackfillTest:
         s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
         named = {"ExistingBucketName": BUCKET, "InventoryBucketName": inventories.BUCKET}
         # Each environment is a process, which takes longer to start than a batch takes.
-        parameters = {"Architecture": self.architecture, "CompressMaxConcurrency": "16"} | named
+        # By default, sources of a bucket that was there are kept.
+        removing = {"SourceDisposition": "delete"}
+        parameters = {"Architecture": self.architecture, "CompressMaxConcurrency": "16"} | named | removing
         self.deployment: Deployment = deploy(self.cloud, parameters)
         self.bucket = Bucket(self.deployment)
         self.machines = self.deployment.client("stepfunctions")

@@ -32,7 +32,7 @@ def _function(given: Given) -> dict[str, Fields]:
         "SOURCE_PREFIX": given["SourcePrefix"],
         "OUTPUT_PREFIX": given["OutputPrefix"],
         "COMPRESSION_FORMAT": given["CompressionFormat"],
-        "SOURCE_DISPOSITION": given["SourceDisposition"],
+        "SOURCE_DISPOSITION": "keep" if given.keeps_sources else "delete",
         "POWERTOOLS_LOGGER_SAMPLE_RATE": "1",
     }
     storage = {"EphemeralStorage": {"Size": given.number("BackfillStorageMb")}}
