@@ -160,8 +160,9 @@ class BackfillTest:
         self.claims.add("killed: half of the function's processes, while they enqueued", killed > 0, (job, words))
         middle = job.get("state") == "listing" and job.get("partitions_done", 0) < job.get("partitions_total", 0)
         self.claims.add("killed: stopped in the middle, and nobody says that it is done", middle and code != 0, (job, words))
-        code, _, words = self.sluice.run("backfill", "start", "--job-id", "killed", "--resume")
-        self.claims.add("killed: while its record says that it runs, it is not gone on with", code != 0, words)
+        code, _, words = self.sluice.run("backfill", "start", "--job-id", "killed", "--resume", *WATCHED)
+        refused = code == 3 and "WrongState" in words
+        self.claims.add("killed: while its record says that it runs, it is not gone on with", refused, words)
         code, _, words = self.sluice.run("backfill", "abort", "killed")
         self.claims.add("killed: ended, as its message says", code == 0, words)
         self.claim_done("killed", samples, self.start("killed", "--resume"), resumed=True)
