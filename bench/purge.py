@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import signal
 import sys
 import time
 from pathlib import Path
 
+import command_line
 import purge_measure as measure
 import purge_report as report
 import purge_tools as tools
@@ -17,7 +17,6 @@ from latency import NoFuse, why_not
 from purge_chart import write_svg
 from tables import target_table
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 BUILD = "cargo build --locked --release -p purge -p count -p latency_fs"
 CASES = {
     "purge": measure.purges,
@@ -31,19 +30,15 @@ CASES = {
 
 def arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="bench/purge.py",
-        description="Compares target/release/purge and count with find, fd, a Python thread pool and, where EFSPURGE_BIN names it, "
+    return command_line.arguments(
+        "bench/purge.py",
+        "Compares target/release/purge and count with find, fd, a Python thread pool and, where EFSPURGE_BIN names it, "
         "AsyncEFSPurge, on a FUSE file system that answers as late as a network file system. Prints a table, writes CSV and SVG into "
         "target/bench/. A missed target does not fail the run; without FUSE it says so and stops.",
+        list(CASES),
+        quick="about two minutes: one round of the slow tools, smaller trees for count and memory",
+        variants="tools",
     )
-    target = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
-    parser.add_argument("--quick", action="store_true", help="about two minutes: one round of the slow tools, smaller trees for count and memory")
-    parser.add_argument("--rounds", type=int, help="rounds, all tools in each (default 3; 1 with --quick)")
-    parser.add_argument("--cases", nargs="+", choices=list(CASES), default=list(CASES), help="what to measure (default all)")
-    parser.add_argument("--target-dir", type=Path, default=target, help="cargo's target folder (default: target)")
-    parser.add_argument("--publish", action="store_true", help="also copy CSV and SVG to bench/results/, for the README")
-    return parser.parse_args()
 
 
 def programs(target_dir: Path) -> tools.Programs:
@@ -75,7 +70,7 @@ def publish(options: argparse.Namespace, work: Path, results: measure.Results, n
     files += [work / "purge.svg", work / "purge.txt"]
     print(f"\nwritten: {', '.join(path.name for path in files)} in {work}")
     if options.publish:
-        published = REPOSITORY / "bench" / "results"
+        published = command_line.REPOSITORY / "bench" / "results"
         published.mkdir(exist_ok=True)
         for path in files:
             shutil.copyfile(path, published / path.name)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import sys
 import time
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).resolve().parent.parent))  # tables.py and svg.py, shared with the benchmarks
+sys.path.append(str(Path(__file__).resolve().parent.parent))  # what all benches share
 
 import backfill_measure as measure  # noqa: E402
 import backfill_report as report  # noqa: E402
+import command_line  # noqa: E402
 from backfill_chart import write_svg  # noqa: E402
 from tables import target_table  # noqa: E402
 
-REPOSITORY = Path(__file__).resolve().parent.parent.parent
 BUILD = (
     "cargo build --locked --release -p backfill -p bench_backfill && "
     "cargo build --locked --release -p inventory --features made --example read_speed"
@@ -32,19 +31,15 @@ CASES = {
 
 def arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="bench/backfill",
-        description="Measures target/release/backfill: calls of the queue in flight, children that list, memory; and how fast an inventory is "
+    return command_line.arguments(
+        "bench/backfill",
+        "Measures target/release/backfill: calls of the queue in flight, children that list, memory; and how fast an inventory is "
         "read. Prints a table, writes CSV and SVG into target/bench/. A missed target does not fail the run; a key that is missing or "
         "there twice does.",
+        list(CASES),
+        quick="about a minute: one round, fewer keys and rows in most cases",
+        variants="variants",
     )
-    target = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
-    parser.add_argument("--quick", action="store_true", help="about a minute: one round, fewer keys and rows in most cases")
-    parser.add_argument("--rounds", type=int, help="rounds, all variants in each (default 3; 1 with --quick)")
-    parser.add_argument("--cases", nargs="+", choices=list(CASES), default=list(CASES), help="what to measure (default all)")
-    parser.add_argument("--target-dir", type=Path, default=target, help="cargo's target folder (default: target)")
-    parser.add_argument("--publish", action="store_true", help="also copy CSV and SVG to bench/results/, for the README")
-    return parser.parse_args()
 
 
 def programs(target_dir: Path) -> measure.Programs:
@@ -73,7 +68,7 @@ def publish(options: argparse.Namespace, work: Path, results: measure.Results, n
     files += [work / "backfill.svg", work / "backfill.txt"]
     print(f"\nwritten: {', '.join(path.name for path in files)} in {work}")
     if options.publish:
-        published = REPOSITORY / "bench" / "results"
+        published = command_line.REPOSITORY / "bench" / "results"
         published.mkdir(exist_ok=True)
         for path in files:
             shutil.copyfile(path, published / path.name)

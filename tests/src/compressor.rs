@@ -3,6 +3,9 @@
 use std::io::sink;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use aws_sdk_s3::config::interceptors::BeforeTransmitInterceptorContextRef;
+use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_s3::error::BoxError;
 use compress::handler::InvocationError;
 use compress::{App, Config};
 use lambda_runtime::{Context, LambdaEvent};
@@ -22,6 +25,26 @@ pub struct Compressor {
     /// What it works on.
     pub fake: FakeAws,
     app: App,
+}
+
+/// Panics on the way to an object whose key says so.
+#[derive(Debug)]
+pub struct PanicOnKey;
+
+impl Intercept for PanicOnKey {
+    fn name(&self) -> &'static str {
+        "PanicOnKey"
+    }
+
+    fn read_before_transmit(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        assert!(!context.request().uri().contains("panics"), "a bug");
+        Ok(())
+    }
 }
 
 impl Default for Compressor {

@@ -54,6 +54,22 @@ pub const ACCOUNT: &str = "123456789012";
 /// The region of every bucket and queue.
 pub const REGION: &str = "us-east-1";
 
+/// A client of the named crate on an endpoint; the SDK's crates share no type for that.
+macro_rules! client {
+    ($service:ident, $endpoint:expr) => {
+        $service::Client::from_conf(
+            $service::Config::builder()
+                .behavior_version(BehaviorVersion::v2026_01_12())
+                .endpoint_url($endpoint)
+                .region(Region::new(REGION))
+                .credentials_provider(credentials())
+                .retry_config(retries())
+                .http_client(plain_http())
+                .build(),
+        )
+    };
+}
+
 /// A running fake; it stops when it is dropped.
 #[derive(Debug)]
 pub struct FakeAws {
@@ -224,43 +240,19 @@ impl FakeAws {
     /// The real S3 client on this endpoint, with standard retries and no wait before them.
     #[must_use]
     pub fn s3_client(&self) -> aws_sdk_s3::Client {
-        let config = aws_sdk_s3::Config::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .endpoint_url(self.endpoint())
-            .region(Region::new(REGION))
-            .credentials_provider(credentials())
-            .retry_config(retries())
-            .http_client(plain_http())
-            .build();
-        aws_sdk_s3::Client::from_conf(config)
+        client!(aws_sdk_s3, self.endpoint())
     }
 
     /// The real `DynamoDB` client on this endpoint, with standard retries and no wait before them.
     #[must_use]
     pub fn dynamodb_client(&self) -> aws_sdk_dynamodb::Client {
-        let config = aws_sdk_dynamodb::Config::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .endpoint_url(self.endpoint())
-            .region(Region::new(REGION))
-            .credentials_provider(credentials())
-            .retry_config(retries())
-            .http_client(plain_http())
-            .build();
-        aws_sdk_dynamodb::Client::from_conf(config)
+        client!(aws_sdk_dynamodb, self.endpoint())
     }
 
     /// The real SQS client on this endpoint, with standard retries and no wait before them.
     #[must_use]
     pub fn sqs_client(&self) -> aws_sdk_sqs::Client {
-        let config = aws_sdk_sqs::Config::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .endpoint_url(self.endpoint())
-            .region(Region::new(REGION))
-            .credentials_provider(credentials())
-            .retry_config(retries())
-            .http_client(plain_http())
-            .build();
-        aws_sdk_sqs::Client::from_conf(config)
+        client!(aws_sdk_sqs, self.endpoint())
     }
 }
 

@@ -1,11 +1,8 @@
 //! A batch: exactly the failing records are reported, and none takes another one down.
 
-use aws_sdk_s3::config::interceptors::BeforeTransmitInterceptorContextRef;
-use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
-use aws_sdk_s3::error::BoxError;
 use serde_json::{Value, json};
 use std::time::Duration;
-use tests::compressor::{BUCKET, Compressor, batch, failed_ids};
+use tests::compressor::{BUCKET, Compressor, PanicOnKey, batch, failed_ids};
 use tests::fake_aws::{Content, FakeAws, Fault, Gate, Operation, sqs_event};
 use tests::running::PATIENCE;
 
@@ -35,26 +32,6 @@ async fn every_failing_subset_of_ten_records_is_reported_exactly() {
             );
         }
         assert_eq!(compressor.deliver(&bodies).await, expected);
-    }
-}
-
-/// Panics on the way to an object whose key says so.
-#[derive(Debug)]
-struct PanicOnKey;
-
-impl Intercept for PanicOnKey {
-    fn name(&self) -> &'static str {
-        "PanicOnKey"
-    }
-
-    fn read_before_transmit(
-        &self,
-        context: &BeforeTransmitInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        assert!(!context.request().uri().contains("panics"), "a bug");
-        Ok(())
     }
 }
 

@@ -4,11 +4,8 @@
 
 use std::time::{Duration, Instant};
 
-use aws_sdk_s3::config::interceptors::BeforeTransmitInterceptorContextRef;
-use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
-use aws_sdk_s3::error::BoxError;
 use serde_json::{Value, json};
-use tests::compressor::{BUCKET, Compressor, DLQ};
+use tests::compressor::{BUCKET, Compressor, DLQ, PanicOnKey};
 use tests::fake_aws::{FakeAws, Fault, Gate, Operation, sqs_event};
 use tests::running;
 use tests::runtime_api::Answer;
@@ -320,26 +317,6 @@ async fn a_dead_letter_that_was_not_taken_is_not_counted() {
     assert_eq!(counts(&compressor.fake, "one"), [None; 3]);
     assert_eq!(compressor.deliver(&[body]).await, [""; 0]);
     assert_eq!(counts(&compressor.fake, "one"), [Some(0), Some(0), Some(1)]);
-}
-
-/// Panics on the way to an object whose key says so.
-#[derive(Debug)]
-struct PanicOnKey;
-
-impl Intercept for PanicOnKey {
-    fn name(&self) -> &'static str {
-        "PanicOnKey"
-    }
-
-    fn read_before_transmit(
-        &self,
-        context: &BeforeTransmitInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        assert!(!context.request().uri().contains("panics"), "a bug");
-        Ok(())
-    }
 }
 
 #[tokio::test]
