@@ -1,5 +1,6 @@
-//! `listed`, `progress`, `verify_start`, `conclude`, `fail`: a job on its way to its end.
+//! `listed`, `progress`, `verify_start`, `conclude`: a job on its way to its end.
 
+use std::fmt::Write as _;
 use std::time::SystemTime;
 
 use serde_json::{Value, json};
@@ -13,42 +14,10 @@ use crate::job::{Job, flag};
 use crate::plan;
 use crate::progress::{Leftover, Next, Seen, Timing, decide, is_on_its_way};
 use crate::request::Asking;
+use crate::roll::{Missing, Roll};
 
-/// Which partitions of a job are done with, by their numbers.
-struct Roll {
-    done: Vec<bool>,
-}
-
-impl Roll {
-    fn of(job: &Job) -> Self {
-        let total = usize::try_from(job.record.partitions_total).unwrap_or(plan::PARTITIONS_MAX);
-        Self {
-            done: vec![false; total],
-        }
-    }
-
-    fn mark(&mut self, partition: u64, is_done: bool) {
-        let place = usize::try_from(partition).ok();
-        if let Some(done) = place.and_then(|place| self.done.get_mut(place)) {
-            *done |= is_done;
-        }
-    }
-
-    /// `Ok` if all of them are.
-    fn call(&self, job: &Job) -> Result<(), BackfillError> {
-        let Some(first) = self.done.iter().position(|done| !done) else {
-            return Ok(());
-        };
-        Err(BackfillError::PartitionsMissing {
-            job_id: job.record.job_id.clone(),
-            missing: self.done.iter().filter(|done| !**done).count() as u64,
-            total: job.record.partitions_total,
-            first: first as u64,
-        })
-    }
-}
-
-/// Whether all partitions are listed; then the job waits for `compress`, or, as a dry run, is done.
+/// Whether all partitions are listed, or all but a few whose children failed; then the job waits for `compress`. A dry run,
+/// which is done by then, has counted all of them or fails.
 pub async fn listed(
     context: Context<'_>,
     asking: &Asking,
@@ -68,7 +37,20 @@ pub async fn listed(
     if job.record.state == JobState::Aborted {
         return Ok(answer(JobState::Aborted));
     }
-    all_listed(context, &job).await?;
+    match unlisted(context, &job).await? {
+        Some(missing) if job.record.dry_run || !missing.is_tolerated() => {
+            return Err(missing.of(&job));
+        }
+        Some(Missing { count, first, .. }) => {
+            tracing::warn!(
+                job_id,
+                count,
+                first,
+                "partitions are not listed; the job goes on without them and will fail"
+            );
+        }
+        None => {}
+    }
     // With all that was told until then.
     let job = table.job(job_id).await?;
     let mut change = context
@@ -106,7 +88,8 @@ impl Asking {
     }
 }
 
-async fn all_listed(context: Context<'_>, job: &Job) -> Result<(), BackfillError> {
+/// The partitions that are not listed to their end.
+async fn unlisted(context: Context<'_>, job: &Job) -> Result<Option<Missing>, BackfillError> {
     let mut roll = Roll::of(job);
     let mark = |partition: u64, item: &Item| roll.mark(partition, flag(item, "done"));
     context
@@ -114,11 +97,11 @@ async fn all_listed(context: Context<'_>, job: &Job) -> Result<(), BackfillError
         .table
         .partitions(job, &["done"], mark)
         .await?;
-    roll.call(job)
+    Ok(roll.missing())
 }
 
 /// The state, and what belongs to it: a final one has its time and, if there is one, a reason.
-fn stated(change: Change, state: JobState, reason: &str, now: SystemTime) -> Change {
+pub(crate) fn stated(change: Change, state: JobState, reason: &str, now: SystemTime) -> Change {
     let change = change.set("state", text(state.label()));
     if !state.is_final() {
         return change;
@@ -165,7 +148,7 @@ pub async fn progress(
     )
 }
 
-/// Begins a round: all partitions, whatever was found in them before. Two rounds at once would undo each other's: while
+/// Begins a round: all partitions, whatever was found in them before, also those that a failed child did not list. Two rounds at once would undo each other's: while
 /// another one is under way, and was heard of less than half an hour ago, there is none.
 pub async fn verify_start(
     context: Context<'_>,
@@ -178,7 +161,10 @@ pub async fn verify_start(
     if job.record.dry_run {
         return Err(wrong_state(&job, "a dry run has nothing to verify"));
     }
-    all_listed(context, &job).await?;
+    if job.record.state == JobState::Listing {
+        let missing = unlisted(context, &job).await?;
+        missing.map_or(Ok(()), |missing| Err(missing.of(&job)))?;
+    }
     begin(context, &job, (asking, round), now).await?;
     let total = job.record.partitions_total;
     let partitions: Vec<u64> = (0..total).collect();
@@ -231,7 +217,7 @@ async fn begin(
 }
 
 /// The change that ends a round: nothing of it is under way any more.
-fn ended(change: Change) -> Change {
+pub(crate) fn ended(change: Change) -> Change {
     let change = change.remove("verifying").remove("verifying_at");
     change.remove("verifying_by")
 }
@@ -250,12 +236,13 @@ pub async fn conclude(
     if job.record.state == JobState::Aborted {
         return Ok(aborted);
     }
-    let leftover = found(context, &job, round).await?;
+    let found = found(context, &job, round).await?;
+    let leftover = found.leftover;
     let is_to_decide = asking.drives(&job) || job.record.state.is_final();
-    let state = verdict(&job, leftover, is_last || !is_to_decide);
+    let state = verdict(&job, found, is_last || !is_to_decide);
     let reason = match state {
         JobState::Completed => completed_reason(&job),
-        _ => failed_reason(leftover),
+        _ => failed_reason(found),
     };
     let mut change = context
         .touch(now)
@@ -284,10 +271,23 @@ pub async fn conclude(
     Ok(answer)
 }
 
+/// What a round has found.
+#[derive(Clone, Copy, Debug, Default)]
+struct Round {
+    /// All that is left over.
+    leftover: Leftover,
+    /// Of it, what is in partitions that are listed: only this can still be on its way.
+    listed: Leftover,
+    /// Partitions that are not.
+    unlisted: Option<Missing>,
+}
+
 /// What the round has found, if it is at its end.
-async fn found(context: Context<'_>, job: &Job, round: &str) -> Result<Leftover, BackfillError> {
-    let (mut roll, mut leftover) = (Roll::of(job), Leftover::default());
+async fn found(context: Context<'_>, job: &Job, round: &str) -> Result<Round, BackfillError> {
+    let (mut roll, mut listed) = (Roll::of(job), Roll::of(job));
+    let mut found = Round::default();
     let names = [
+        "done",
         "verify_round",
         "verify_done",
         "remaining",
@@ -298,42 +298,63 @@ async fn found(context: Context<'_>, job: &Job, round: &str) -> Result<Leftover,
         let is_of_round = text_of(item, "verify_round") == Some(round);
         let is_done = is_of_round && flag(item, "verify_done");
         roll.mark(partition, is_done);
+        let is_listed = flag(item, "done");
+        listed.mark(partition, is_listed);
         if is_done {
             let count = |name| number_of(item, name).unwrap_or_default();
-            leftover.remaining += count("remaining");
-            leftover.missing_outputs += count("missing_outputs");
-            leftover.gone += count("gone");
+            let left = Leftover {
+                remaining: count("remaining"),
+                missing_outputs: count("missing_outputs"),
+                gone: count("gone"),
+            };
+            found.leftover += left;
+            if is_listed {
+                found.listed += left;
+            }
         }
     };
     let table = &context.services.table;
     table.partitions(job, &names, add).await?;
     roll.call(job)?;
-    Ok(leftover)
+    found.unlisted = listed.missing();
+    Ok(found)
 }
 
-fn verdict(job: &Job, leftover: Leftover, is_last: bool) -> JobState {
-    if leftover == Leftover::default() {
+/// Also a job of which not everything was listed is completed when nothing of it is left over.
+fn verdict(job: &Job, found: Round, is_last: bool) -> JobState {
+    if found.leftover == Leftover::default() {
         return JobState::Completed;
     }
     let is_processing = job.record.state == JobState::Processing;
-    if is_processing && is_on_its_way(leftover, job.record.failed, is_last) {
+    if is_processing && is_on_its_way(found.listed, job.record.failed, is_last) {
         JobState::Processing
     } else {
         JobState::Failed
     }
 }
 
-fn failed_reason(leftover: Leftover) -> String {
+fn failed_reason(found: Round) -> String {
     let Leftover {
         remaining,
         missing_outputs,
         gone,
-    } = leftover;
-    let left = format!("{remaining} sources remain, {missing_outputs} outputs are missing");
-    match gone {
-        0 => left,
-        gone => format!("{left}, {gone} of them of sources that are gone"),
+    } = found.leftover;
+    let mut reason = format!("{remaining} sources remain, {missing_outputs} outputs are missing");
+    if gone > 0 {
+        let _ = write!(reason, ", {gone} of them of sources that are gone");
     }
+    if let Some(Missing {
+        count,
+        total,
+        first,
+    }) = found.unlisted
+    {
+        let _ = write!(
+            reason,
+            "; {count} of {total} partitions could not be listed, the first: {first}"
+        );
+    }
+    reason
 }
 
 /// A completed job has not done everything if what it could not read is more than nothing.
@@ -342,29 +363,6 @@ fn completed_reason(job: &Job) -> String {
         0 => String::new(),
         archived => format!("{archived} archived objects were left out: restore them first"),
     }
-}
-
-/// Notes that the state machine gave up, unless the job has ended, is another execution's, or is not there. A verification
-/// that it has begun is over.
-pub async fn fail(
-    context: Context<'_>,
-    asking: &Asking,
-    reason: &str,
-    now: SystemTime,
-) -> Result<Value, BackfillError> {
-    let (table, job_id) = (&context.services.table, &asking.job_id);
-    let failed = JobState::Failed;
-    let mut change = stated(context.touch(now), failed, reason, now).only_if_there();
-    for state in JobState::ALL.into_iter().filter(|state| state.is_final()) {
-        change = change.only_unless("state", text(state.label()));
-    }
-    if let Some(execution) = &asking.execution {
-        change = change.only_if("execution", text(execution));
-        let over = ended(Change::default()).only_if("verifying_by", text(execution));
-        table.change(job_id, RECORD, over).await?;
-    }
-    let is_noted = table.change(job_id, RECORD, change).await?;
-    Ok(json!({"job_id": job_id, "status": failed.label(), "noted": is_noted}))
 }
 
 #[cfg(test)]

@@ -21,31 +21,27 @@ pub(crate) fn job_in(state: JobState, failed: u64) -> Job {
     Job::read("j", &item).unwrap()
 }
 
-#[test]
-fn a_roll_names_how_many_are_missing_and_the_first() {
-    let job = job_in(JobState::Listing, 0);
-    let mut roll = Roll::of(&job);
-    roll.mark(0, true);
-    roll.mark(7, true);
-    roll.mark(1, false);
-    let text = roll.call(&job).unwrap_err().to_string();
-    assert_eq!(
-        text,
-        "2 of 3 partitions of job j are not done, the first: 1"
-    );
-    roll.mark(1, true);
-    roll.mark(2, true);
-    assert!(roll.call(&job).is_ok());
+fn left(remaining: u64, missing_outputs: u64) -> Leftover {
+    Leftover {
+        remaining,
+        missing_outputs,
+        gone: 0,
+    }
+}
+
+/// Found in partitions that are all listed.
+fn found(leftover: Leftover) -> Round {
+    Round {
+        leftover,
+        listed: leftover,
+        unlisted: None,
+    }
 }
 
 #[test]
 fn only_a_job_without_leftovers_is_completed() {
-    let left = |remaining, missing_outputs| Leftover {
-        remaining,
-        missing_outputs,
-        gone: 0,
-    };
     let processing = job_in(JobState::Processing, 2);
+    let verdict = |job: &Job, leftover, is_last| verdict(job, found(leftover), is_last);
     assert_eq!(verdict(&processing, left(0, 0), false), JobState::Completed);
     assert_eq!(verdict(&processing, left(2, 2), false), JobState::Failed);
     assert_eq!(
@@ -57,4 +53,29 @@ fn only_a_job_without_leftovers_is_completed() {
     let ended = job_in(JobState::Failed, 0);
     assert_eq!(verdict(&ended, left(1, 1), false), JobState::Failed);
     assert_eq!(verdict(&ended, left(0, 0), true), JobState::Completed);
+}
+
+#[test]
+fn what_was_not_listed_fails_a_job_and_is_not_waited_for() {
+    let job = job_in(JobState::Processing, 0);
+    let unlisted = Some(Missing {
+        count: 2,
+        total: 40,
+        first: 7,
+    });
+    let round = |listed| Round {
+        leftover: left(9, 9),
+        listed,
+        unlisted,
+    };
+    assert_eq!(verdict(&job, round(left(0, 0)), false), JobState::Failed);
+    assert_eq!(
+        verdict(&job, round(left(1, 1)), false),
+        JobState::Processing,
+        "what is in the queue still is"
+    );
+    assert_eq!(
+        failed_reason(round(left(0, 0))),
+        "9 sources remain, 9 outputs are missing; 2 of 40 partitions could not be listed, the first: 7"
+    );
 }

@@ -38,6 +38,7 @@ struct Enqueue<'a> {
     context: Context<'a>,
     job: &'a Job,
     limiter: Option<Limiter>,
+    told_at: Instant,
 }
 
 /// Works on the partitions one after the other; `done` is what was done, also if it fails.
@@ -51,10 +52,11 @@ pub async fn enqueue(
         return Ok(shares.answer("aborted", &shares.items));
     }
     listing_still(&job)?;
-    let enqueue = Enqueue {
+    let mut enqueue = Enqueue {
         context,
         job: &job,
         limiter: shares.items.first().and_then(|share| limiter(&job, share)),
+        told_at: Instant::now(),
     };
     for (place, share) in shares.items.iter().enumerate() {
         match enqueue.partition(share.partition, done).await? {
@@ -81,14 +83,23 @@ fn listing_still(job: &Job) -> Result<(), BackfillError> {
 fn limiter(job: &Job, share: &Share) -> Option<Limiter> {
     let total = usize::try_from(job.record.partitions_total).unwrap_or(usize::MAX);
     let children = total.div_ceil(plan::batch(total)) as u64;
-    Some(Limiter::new(Pace {
+    let pace = Pace {
         per_second: share.max_rate_per_second.or(job.rate)?,
         children: share.workers.unwrap_or(job.workers).min(children),
-    }))
+    };
+    Some(Limiter::new(pace.left_to(left(job))))
+}
+
+/// Partitions that are not done, as far as the record knows: it may say too many, never too few.
+const fn left(job: &Job) -> u64 {
+    let record = &job.record;
+    record
+        .partitions_total
+        .saturating_sub(record.partitions_done)
 }
 
 impl Enqueue<'_> {
-    async fn partition(&self, number: u64, done: &mut Tally) -> Result<End, BackfillError> {
+    async fn partition(&mut self, number: u64, done: &mut Tally) -> Result<End, BackfillError> {
         let table = &self.context.services.table;
         let mut partition = table.partition(self.job, number).await?;
         partition.expires_at = self.context.partition_expiry(SystemTime::now());
@@ -97,29 +108,37 @@ impl Enqueue<'_> {
         }
         let from = partition.continuation.clone();
         let mut pages = self.context.pages(self.job, &partition.work, from).await?;
-        let mut told_at = Instant::now();
         let mut page = pages.next().await?;
         while let Some(this) = page {
             // The next page is on its way while this one goes into the queue: two pages are all that is in memory.
             let (end, next) = tokio::join!(self.page(&mut partition, this, done), pages.next());
-            if end? == End::TimeUp {
-                return self.leave(&mut partition).await;
+            match end? {
+                End::Done => {}
+                End::TimeUp => return self.leave(&mut partition).await,
+                End::Aborted => return Ok(End::Aborted),
             }
             page = next?;
-            if told_at.elapsed() >= TELL_EVERY {
-                told_at = Instant::now();
-                match self.tell(&mut partition, false).await? {
-                    Told::Ended => return self.ended().await,
-                    Told::Yes | Told::Later | Told::InProgress => {}
-                }
-            }
         }
         self.finish(&mut partition).await
     }
 
+    /// Takes its part of the rate that children have left which are done.
+    async fn share_anew(&mut self) -> Result<(), BackfillError> {
+        let Some(limiter) = &self.limiter else {
+            return Ok(());
+        };
+        let table = &self.context.services.table;
+        let job = table.job(&self.job.record.job_id).await?;
+        let pace = limiter.pace().left_to(left(&job));
+        if pace != limiter.pace() {
+            self.limiter = Some(Limiter::new(pace));
+        }
+        Ok(())
+    }
+
     /// A page, or as many objects of it as there is time for; each slice of it is checkpointed once the queue has it.
     async fn page(
-        &self,
+        &mut self,
         partition: &mut Partition,
         page: Page,
         done: &mut Tally,
@@ -139,6 +158,14 @@ impl Enqueue<'_> {
                 self.checkpoint(partition).await?;
             }
             *done += tally;
+            if self.told_at.elapsed() >= TELL_EVERY {
+                self.told_at = Instant::now();
+                match self.tell(partition, false).await? {
+                    Told::Ended => return self.ended().await,
+                    Told::Yes | Told::Later | Told::InProgress => {}
+                }
+                self.share_anew().await?;
+            }
         }
         // Also beyond rows that do not count, and then it is written with the next ones.
         partition.continuation = Some(page.next);

@@ -53,6 +53,14 @@ pub enum BackfillError {
         /// Number of the first one.
         first: u64,
     },
+    /// The execution fails, and this is what it is told to fail with: the job's record has it.
+    #[error("job {job_id} failed: {reason}")]
+    JobFailed {
+        /// Which.
+        job_id: String,
+        /// `error: cause`.
+        reason: String,
+    },
     /// An item of the job is missing, is not of its plan, or makes no sense: two invocations planned the job at once, or
     /// somebody changed the table.
     #[error("item {item} of job {job_id}: {detail}; start the job anew under another job_id")]
@@ -139,6 +147,7 @@ impl BackfillError {
             Self::WrongState { .. } => "WrongState",
             Self::InProgress { .. } | Self::Verifying { .. } => "InProgress",
             Self::PartitionsMissing { .. } => "PartitionsMissing",
+            Self::JobFailed { .. } => "JobFailed",
             Self::BadItem { .. } => "BadItem",
             Self::Inventory { .. } => "Inventory",
             Self::MessageRefused { .. } => "MessageRefused",
@@ -179,6 +188,7 @@ impl Retryable for BackfillError {
             | Self::NoSuchJob { .. }
             | Self::WrongState { .. }
             | Self::PartitionsMissing { .. }
+            | Self::JobFailed { .. }
             | Self::BadItem { .. }
             | Self::Inventory { .. }
             | Self::MessageRefused { .. }

@@ -14,6 +14,7 @@ use crate::context::{Context, Services};
 use crate::ending;
 use crate::enqueue::enqueue;
 use crate::error::BackfillError;
+use crate::failure::fail;
 use crate::job::Tally;
 use crate::request::Request;
 use crate::send::Queue;
@@ -135,7 +136,7 @@ async fn act(
             round,
             is_last,
         } => ending::conclude(context, (asking, round), *is_last, now).await,
-        Request::Fail { asking, reason } => ending::fail(context, asking, reason, now).await,
+        Request::Fail { asking, failure } => fail(context, asking, failure, now).await,
     }
 }
 

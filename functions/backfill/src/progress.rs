@@ -120,6 +120,14 @@ pub struct Leftover {
     pub gone: u64,
 }
 
+impl std::ops::AddAssign for Leftover {
+    fn add_assign(&mut self, other: Self) {
+        self.remaining += other.remaining;
+        self.missing_outputs += other.missing_outputs;
+        self.gone += other.gone;
+    }
+}
+
 /// Whether what is left over may still be on its way: more than what was given up, and there is time.
 #[must_use]
 pub fn is_on_its_way(leftover: Leftover, given_up: u64, is_last: bool) -> bool {

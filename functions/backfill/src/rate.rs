@@ -19,6 +19,15 @@ pub struct Pace {
 }
 
 impl Pace {
+    /// The same when only so many partitions are left: a child has one of them at least, so there are no more children.
+    #[must_use]
+    pub fn left_to(self, partitions: u64) -> Self {
+        Self {
+            children: self.children.min(partitions).max(1),
+            ..self
+        }
+    }
+
     /// From one message of a child to its next.
     #[must_use]
     pub fn period(self) -> Duration {
@@ -93,6 +102,12 @@ mod tests {
         assert_eq!(pace(100.0, 1).period(), Duration::from_millis(10));
         assert_eq!(pace(100.0, 10).period(), Duration::from_millis(100));
         assert_eq!(pace(2.0, 1_000).period(), Duration::from_secs(500));
+    }
+
+    #[test]
+    fn fewer_children_have_more_of_the_rate_each() {
+        let children = |partitions| pace(100.0, 10).left_to(partitions).children;
+        assert_eq!([1_000, 10, 9, 1, 0].map(children), [10, 10, 9, 1, 1]);
     }
 
     #[test]

@@ -8,6 +8,11 @@ use shared::s3_event::is_job_id;
 use crate::plan::PARTITIONS_MAX;
 use crate::progress::{Seen, Timing};
 
+mod start;
+
+use start::start;
+pub use start::{Manifest, Partitions, Start};
+
 /// Longest text that is only kept and compared.
 const TEXT_MAX: usize = 1_024;
 /// Most children at a time.
@@ -48,9 +53,30 @@ pub enum Request {
     Fail {
         /// Whose failure it is; another execution's job is left alone.
         asking: Asking,
-        /// `error: cause`.
-        reason: String,
+        /// What it gives up for.
+        failure: Failure,
     },
+}
+
+/// `fail`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Failure {
+    /// `error: cause`.
+    pub reason: String,
+    /// `ends`: whether the execution ends by this invocation's failure, and may be redriven from here.
+    pub ends: bool,
+    /// `failed_at`: how often the execution had been redriven when it failed.
+    pub failed_at: u64,
+    /// `redrives`: how often it has been now.
+    pub redrives: u64,
+}
+
+impl Failure {
+    /// Whether the execution was redriven since it failed.
+    #[must_use]
+    pub const fn is_redriven(&self) -> bool {
+        self.redrives > self.failed_at
+    }
 }
 
 /// Of which job something is asked, and by whom.
@@ -60,51 +86,6 @@ pub struct Asking {
     pub job_id: String,
     /// `execution`: none = by hand.
     pub execution: Option<String>,
-}
-
-/// `start`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Start {
-    /// 1 to 80 of `A-Z a-z 0-9 _ -`.
-    pub job_id: String,
-    /// `inventory`, if the mode is that.
-    pub inventory: Option<Manifest>,
-    /// `prefix`: none = `SOURCE_PREFIX`.
-    pub prefix: Option<String>,
-    /// `partitions`: `"discover"` (none is that), `"hash"`, or a list of prefixes.
-    pub partitions: Option<Partitions>,
-    /// `max_rate_per_second`: 1 to 100,000; none = as fast as it goes.
-    pub rate: Option<f64>,
-    /// `dry_run`.
-    pub dry_run: Option<bool>,
-    /// `workers`: 1 to 1,000.
-    pub workers: Option<u64>,
-    /// `resume`: go on with a job that is there.
-    pub resume: bool,
-    /// `execution`: who asks.
-    pub execution: Option<String>,
-    /// `poll_seconds`, `settle_seconds`: only handed on.
-    pub timing: Timing,
-}
-
-/// Where the manifest of an inventory is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Manifest {
-    /// `inventory.bucket`.
-    pub bucket: String,
-    /// `inventory.key`.
-    pub key: String,
-}
-
-/// How a job is cut.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Partitions {
-    /// By what a listing with a delimiter shows.
-    Discover,
-    /// By the 256 hash folders.
-    Hash,
-    /// Only these prefixes, each by itself.
-    Prefixes(Vec<String>),
 }
 
 /// Partitions of one job: a single one, or a batch of the state machine's.
@@ -238,64 +219,6 @@ fn rate(fields: &mut Fields) -> Result<Option<f64>, PayloadError> {
     fields.number("max_rate_per_second", 1.0..=100_000.0)
 }
 
-fn start(fields: &mut Fields) -> Result<Start, PayloadError> {
-    let mode = fields.text("mode")?;
-    let inventory = manifest(fields)?;
-    let partitions = partitions(fields)?;
-    match (mode.as_deref(), &inventory, &partitions) {
-        (None | Some("list"), None, _) | (None | Some("inventory"), Some(_), None) => {}
-        (None | Some("inventory"), Some(_), Some(_)) => {
-            return Err(bad_field("partitions", "", "none with an inventory"));
-        }
-        (Some("list"), Some(_), _) => return Err(bad_field("mode", "list", "inventory")),
-        (Some("inventory"), None, _) => {
-            return Err(bad_field("inventory", Value::Null, MANIFEST));
-        }
-        (Some(mode), ..) => return Err(bad_field("mode", mode, "list, inventory")),
-    }
-    Ok(Start {
-        job_id: job_id(fields)?,
-        inventory,
-        prefix: text(fields, "prefix")?,
-        partitions,
-        rate: rate(fields)?,
-        dry_run: fields.flag("dry_run")?,
-        workers: fields.whole("workers", 1..=WORKERS_MAX)?,
-        resume: fields.flag("resume")?.unwrap_or_default(),
-        execution: text(fields, "execution")?,
-        timing: timing(fields)?,
-    })
-}
-
-const MANIFEST: &str = "{\"bucket\": …, \"key\": … of a manifest.json}";
-
-fn manifest(fields: &mut Fields) -> Result<Option<Manifest>, PayloadError> {
-    fields.value("inventory", MANIFEST, |value| {
-        let text = |name: &str| {
-            let text = value.get(name)?.as_str()?;
-            (1..=TEXT_MAX)
-                .contains(&text.len())
-                .then(|| text.to_owned())
-        };
-        let (bucket, key) = (text("bucket")?, text("key")?);
-        let only = value.as_object()?.len() == 2;
-        only.then_some(Manifest { bucket, key })
-    })
-}
-
-fn partitions(fields: &mut Fields) -> Result<Option<Partitions>, PayloadError> {
-    let allowed = format!("\"discover\", \"hash\", or a list of 1 to {PARTITIONS_MAX} prefixes");
-    fields.value("partitions", &allowed, |value| match value {
-        Value::String(text) if text == "discover" => Some(Partitions::Discover),
-        Value::String(text) if text == "hash" => Some(Partitions::Hash),
-        Value::Array(list) if (1..=PARTITIONS_MAX).contains(&list.len()) => {
-            let texts = list.iter().map(|text| text.as_str().map(str::to_owned));
-            texts.collect::<Option<_>>().map(Partitions::Prefixes)
-        }
-        _ => None,
-    })
-}
-
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Enqueue,
@@ -355,9 +278,16 @@ fn share(fields: &mut Fields, kind: Kind) -> Result<Share, PayloadError> {
 fn verify_start(fields: &mut Fields) -> Result<Request, PayloadError> {
     let round = needed(fields, "round", "text", text)?;
     let count = fields.whole("count", 0..=u64::MAX)?;
+    // A redriven execution counts from the beginning again; what an earlier round has looked at is not of this one.
+    let redrives = redrives(fields, "redrives")?;
+    let count = count.map(|count| format!(".{count}")).unwrap_or_default();
+    let redriven = match redrives {
+        0 => String::new(),
+        redrives => format!(".redrive-{redrives}"),
+    };
     Ok(Request::VerifyStart {
         asking: asking(fields)?,
-        round: count.map_or_else(|| round.clone(), |count| format!("{round}.{count}")),
+        round: format!("{round}{count}{redriven}"),
         workers: fields.whole("workers", 1..=WORKERS_MAX)?,
     })
 }
@@ -373,10 +303,21 @@ fn fail(fields: &mut Fields) -> Result<Request, PayloadError> {
     let mut reason = reason.join(": ");
     let end = reason.floor_char_boundary(TEXT_MAX);
     reason.truncate(end);
+    let failure = Failure {
+        reason,
+        ends: fields.flag("ends")?.unwrap_or_default(),
+        failed_at: redrives(fields, "failed_at")?,
+        redrives: redrives(fields, "redrives")?,
+    };
     Ok(Request::Fail {
         asking: asking(fields)?,
-        reason,
+        failure,
     })
+}
+
+/// How often an execution was redriven; an engine that knows no redrive says nothing.
+fn redrives(fields: &mut Fields, field: &str) -> Result<u64, PayloadError> {
+    Ok(fields.whole(field, 0..=u64::MAX)?.unwrap_or_default())
 }
 
 /// What a failed function said; a state machine has it in JSON.

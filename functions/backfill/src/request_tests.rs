@@ -117,9 +117,18 @@ fn a_batch_is_of_one_job_and_each_item_is_checked() {
 
 #[test]
 fn a_round_is_the_executions_and_its_count() {
-    let start = |count: Value| json!({"action": "verify_start", "job_id": "j", "round": "e", "count": count});
-    for (count, name) in [(json!(2), "e.2"), (json!(null), "e")] {
-        match parse(start(count)) {
+    let start = |count: Value, redrives: Value| {
+        parse(
+            json!({"action": "verify_start", "job_id": "j", "round": "e", "count": count, "redrives": redrives}),
+        )
+    };
+    for (count, redrives, name) in [
+        (json!(2), json!(null), "e.2"),
+        (json!(2), json!(0), "e.2"),
+        (json!(2), json!(1), "e.2.redrive-1"),
+        (json!(null), json!(null), "e"),
+    ] {
+        match start(count, redrives) {
             Request::VerifyStart { round, .. } => assert_eq!(round, name),
             other => panic!("{other:?}"),
         }
@@ -130,8 +139,8 @@ fn a_round_is_the_executions_and_its_count() {
 fn a_failure_is_kept_in_a_kilobyte() {
     let fail = json!({"action": "fail", "job_id": "j", "error": "E", "cause": "é".repeat(1_000)});
     match parse(fail) {
-        Request::Fail { reason, .. } => {
-            assert!(reason.starts_with("E: é") && reason.len() <= 1_024);
+        Request::Fail { failure, .. } => {
+            assert!(failure.reason.starts_with("E: é") && failure.reason.len() <= 1_024);
         }
         other => panic!("{other:?}"),
     }
@@ -141,8 +150,25 @@ fn a_failure_is_kept_in_a_kilobyte() {
 fn a_failure_is_kept_in_the_functions_own_words() {
     let cause = json!({"errorType": "E", "errorMessage": "no bucket"}).to_string();
     match parse(json!({"action": "fail", "job_id": "j", "error": "E", "cause": cause})) {
-        Request::Fail { reason, .. } => assert_eq!(reason, "E: no bucket"),
+        Request::Fail { failure, .. } => assert_eq!(failure.reason, "E: no bucket"),
         other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_execution_is_redriven_when_it_was_so_more_often_than_when_it_failed() {
+    for (failed_at, redrives, is_redriven) in [
+        (json!(null), json!(null), false),
+        (json!(0), json!(0), false),
+        (json!(0), json!(1), true),
+        (json!(1), json!(1), false),
+    ] {
+        let fail =
+            json!({"action": "fail", "job_id": "j", "failed_at": failed_at, "redrives": redrives});
+        match parse(fail) {
+            Request::Fail { failure, .. } => assert_eq!(failure.is_redriven(), is_redriven),
+            other => panic!("{other:?}"),
+        }
     }
 }
 

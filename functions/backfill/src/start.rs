@@ -35,7 +35,9 @@ pub async fn start(
     let table = &context.services.table;
     let before = table.find(&request.job_id).await?;
     match before {
-        Some(job) if request.resume => resume::resume(context, request, &job, now).await,
+        Some(job) if request.resume || is_redriven(request, &job) => {
+            resume::resume(context, request, &job, now).await
+        }
         Some(job) => again(context, request, &job).await,
         None if request.resume => Err(BackfillError::NoSuchJob {
             job_id: request.job_id.clone(),
@@ -56,6 +58,12 @@ pub async fn start(
             again(context, request, &job).await
         }
     }
+}
+
+/// Whether it is the job's own execution that begins again: a redriven one starts with the input that it had.
+fn is_redriven(request: &Start, job: &Job) -> bool {
+    let is_ours = request.execution.is_some() && job.execution == request.execution;
+    is_ours && job.record.state == JobState::Failed
 }
 
 /// The answer once more, if it got lost on its way to the execution that asks.
