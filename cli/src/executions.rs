@@ -3,6 +3,7 @@
 use aws_sdk_sfn::Client;
 use aws_sdk_sfn::types::ExecutionStatus;
 use serde_json::Value;
+use shared::payload::said;
 
 use crate::aws::Aws;
 use crate::error::Error;
@@ -48,7 +49,7 @@ impl Standing {
             name: last_part(arn).to_owned(),
             status: status.to_lowercase(),
             error: error.clone(),
-            cause: cause.clone(),
+            cause: said(cause),
         })
     }
 }

@@ -152,6 +152,14 @@ fn span<T: Display>(range: &RangeInclusive<T>) -> String {
     format!("{} to {}", range.start(), range.end())
 }
 
+/// What a failed function said: its `errorMessage`, if `cause` is what a state machine has of it, else `cause`.
+#[must_use]
+pub fn said(cause: &str) -> String {
+    let failed: Option<Value> = serde_json::from_str(cause).ok();
+    let said = failed.and_then(|failed| Some(failed["errorMessage"].as_str()?.to_owned()));
+    said.unwrap_or_else(|| cause.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,10 +1,11 @@
 """Backfills of a bucket that was there before the stack: many objects, a job that is killed, poison, both shapes of input, a report.
 
-What the local engine leaves out: it takes no bound from a path (64 children at a time), makes no batches, and lets the children
-of an execution that was stopped run on. So a job that is gone on with meets them.
+What the local engine leaves out: it takes no bound from a path (64 children at a time), makes no batches, lets the children
+of an execution that was stopped run on, so that a job that is gone on with meets them, and redrives nothing.
 """
 
 import collections
+import copy
 import json
 import os
 import signal
@@ -32,6 +33,7 @@ KILLED_PER_SECOND = 250
 POISON = 20
 POISON_BYTES = 4_096
 ALL_FOLDERS = 256
+REPORT_FILES = 12  # of which one is less than a tenth
 WATCHED = ("--watch", "--every", "0.5", "--poll-seconds", "20", "--settle-seconds", "1200")
 
 
@@ -54,6 +56,7 @@ class BackfillTest:
             self.show_poison()
             self.show_batches()
             self.show_inventory()
+            self.show_redriven()
         finally:
             report.print_jobs(self.rows)
             self.claims.print("Backfills")
@@ -264,6 +267,56 @@ class BackfillTest:
         self.claim_done("inventory", samples, ended)
         wrong = self.bucket.mistakes(samples)
         self.claims.add("inventory: outputs read back byte for byte", not wrong, wrong)
+
+    def show_redriven(self) -> None:
+        """A file of a report is damaged: the others are done, the job fails, and goes on when it is whole and somebody redrives.
+
+        The local engine cannot redrive. In a copy of the state machine the state that fails is entered again at once, by an
+        execution that counts one redrive more, as AWS would enter it.
+        """
+        samples = list(small_samples("redriven", 2 * REPORT_FILES))
+        self.bucket.put(samples)
+        s3 = self.bucket.s3
+        versions = s3.list_object_versions(Bucket=BUCKET, Prefix=f"{SOURCE_PREFIX}redriven/")["Versions"]
+        manifest = inventories.deliver(s3, BUCKET, [inventories.row(BUCKET, found) for found in versions], REPORT_FILES)
+        damaged = {"Bucket": inventories.BUCKET, "Key": inventories.part(REPORT_FILES // 2)}
+        body = s3.get_object(**damaged)["Body"].read()
+        s3.put_object(**damaged, Body=body[::-1])
+        job = {"job_id": "redriven", "poll_seconds": 20, "settle_seconds": 1200}
+        execution = self.redriven(job | {"inventory": {"bucket": inventories.BUCKET, "key": manifest.split("/", 3)[3]}})
+        began_again = self.wait(lambda: "BeginAgain" in self.entered(execution))
+        record = self.job("redriven")
+        others = (record.get("succeeded"), record.get("partitions_done")) == (len(samples) - 2, REPORT_FILES - 1)
+        self.claims.add("redriven: one child failed, everything of the others is compressed", began_again and others, record)
+        s3.put_object(**damaged, Body=body)
+        self.wait(lambda: self.machines.describe_execution(executionArn=execution)["status"] != "RUNNING")
+        status = self.machines.describe_execution(executionArn=execution)["status"]
+        record = self.job("redriven")
+        self.rows.append(("-", *report.job_row("redriven", record)))
+        once = (status, record.get("enqueued")) == ("SUCCEEDED", len(samples))
+        self.claims.add("redriven: the same execution goes on, and enqueues only what was missing", once, (status, record))
+        self.claim_done("redriven", samples, (0, record, status))
+
+    def redriven(self, payload: dict) -> str:
+        """Starts an execution of such a copy; its ARN."""
+        deployed = self.machines.describe_state_machine(stateMachineArn=self.deployment.outputs["BackfillArn"])
+        machine = json.loads(deployed["definition"])
+        failing = machine["States"]["RecordFailure"]
+        entered_again = copy.deepcopy(failing)
+        asked = entered_again["Parameters"]["Payload"]
+        asked |= {"failed_at": 0, "redrives": 1}
+        del asked["failed_at.$"], asked["redrives.$"]
+        failing["Catch"] = [{"ErrorEquals": ["States.ALL"], "ResultPath": None, "Next": "Redriven"}]
+        machine["States"]["Redriven"] = entered_again
+        made = {"name": f"{STACK}-redriven", "definition": json.dumps(machine), "roleArn": deployed["roleArn"]}
+        arn = self.machines.create_state_machine(**made)["stateMachineArn"]
+        return self.machines.start_execution(stateMachineArn=arn, input=json.dumps(payload))["executionArn"]
+
+    def entered(self, execution: str) -> set[str]:
+        """The states that it has been in."""
+        pages = self.machines.get_paginator("get_execution_history").paginate(executionArn=execution)
+        events = [event.get("stateEnteredEventDetails", {}) for page in pages for event in page["events"]]
+        return {event.get("name") for event in events}
 
 
 def _event(name: str) -> dict:

@@ -19,11 +19,16 @@ def row(bucket: str, found: dict, *, latest: bool = True, marker: bool = False) 
     return [bucket, key, *state, *(["", "", ""] if marker else [str(found["Size"]), found["ETag"].strip('"'), "STANDARD"])]
 
 
+def part(number: int) -> str:
+    """The key of a file of the report."""
+    return f"{FOLDER}/data/{number:08}-0000-4000-8000-000000000000.csv.gz"
+
+
 def deliver(s3, source: str, rows: list[list[str]], files: int) -> str:
     """Puts a report on `source` into the bucket of reports, its rows shared out to `files`; where its manifest is."""
     named = []
     for number in range(files):
-        key = f"{FOLDER}/data/{number:08}-0000-4000-8000-000000000000.csv.gz"
+        key = part(number)
         text = io.StringIO()
         csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(rows[number::files])
         body = gzip.compress(text.getvalue().encode(), mtime=0)

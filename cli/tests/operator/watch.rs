@@ -203,11 +203,14 @@ fn an_execution_that_ends_before_its_job_is_a_failure() {
     assert!(ran.err.contains("States.Runtime"), "{ran:?}");
 }
 
+/// What a state machine says of a function that failed.
+const REFUSED: &str = r#"{"errorType":"Backfill.Incomplete","errorMessage":"3 sources remain"}"#;
+
 #[test]
 fn a_verification_is_an_execution_whose_result_is_the_record() {
     for (state, failure, code) in [
         ("completed", None, 0),
-        ("failed", Some(("Backfill.Incomplete", "3 remaining")), 3),
+        ("failed", Some(("Backfill.Incomplete", REFUSED)), 3),
     ] {
         let fake = stack();
         put(&fake, "j", "completed");
@@ -223,6 +226,8 @@ fn a_verification_is_an_execution_whose_result_is_the_record() {
         };
         assert!(execution.name.starts_with("j-verify-"), "{execution:?}");
         assert_eq!(execution.input, json!({"action": "verify", "job_id": "j"}));
+        let is_said = ran.err.contains("Backfill.Incomplete: 3 sources remain\n");
+        assert_eq!(is_said, failure.is_some(), "{ran:?}");
     }
 }
 

@@ -54,12 +54,12 @@ pub enum BackfillError {
         first: u64,
     },
     /// The execution fails, and this is what it is told to fail with: the job's record has it.
-    #[error("job {job_id} failed: {reason}")]
+    #[error("{words}")]
     JobFailed {
-        /// Which.
-        job_id: String,
-        /// `error: cause`.
-        reason: String,
+        /// By which name.
+        name: &'static str,
+        /// Why.
+        words: String,
     },
     /// An item of the job is missing, is not of its plan, or makes no sense: two invocations planned the job at once, or
     /// somebody changed the table.
@@ -147,7 +147,7 @@ impl BackfillError {
             Self::WrongState { .. } => "WrongState",
             Self::InProgress { .. } | Self::Verifying { .. } => "InProgress",
             Self::PartitionsMissing { .. } => "PartitionsMissing",
-            Self::JobFailed { .. } => "JobFailed",
+            Self::JobFailed { name, .. } => name,
             Self::BadItem { .. } => "BadItem",
             Self::Inventory { .. } => "Inventory",
             Self::MessageRefused { .. } => "MessageRefused",

@@ -12,6 +12,26 @@ use crate::ending::{ended, stated};
 use crate::error::BackfillError;
 use crate::request::{Asking, Failure};
 
+/// What the state machine never tries again: so its execution may end by an error of that name. Any other failure ends it as
+/// `JobFailed`.
+pub const ENDING: [&str; 15] = [
+    "JobFailed",
+    "Backfill.Incomplete",
+    "BadPayload",
+    "JobExists",
+    "NoSuchJob",
+    "WrongState",
+    "PartitionsMissing",
+    "BadItem",
+    "Inventory",
+    "MessageRefused",
+    "BadKey",
+    "Internal",
+    "AccessDenied",
+    "BadConfiguration",
+    "NotFound",
+];
+
 /// Notes that the state machine gave up, unless the job has ended, is another execution's, or is not there. A verification
 /// that it has begun is over.
 ///
@@ -26,14 +46,29 @@ pub async fn fail(
     if failure.is_redriven() {
         return Ok(json!({"job_id": asking.job_id, "status": "redriven"}));
     }
-    let is_noted = note(context, asking, &failure.reason, now).await?;
+    let is_noted = note(context, asking, &failure.reason(), now).await?;
     if failure.ends {
-        return Err(BackfillError::JobFailed {
-            job_id: asking.job_id.clone(),
-            reason: failure.reason.clone(),
-        });
+        return Err(last_words(failure));
     }
     Ok(json!({"job_id": asking.job_id, "status": JobState::Failed.label(), "noted": is_noted}))
+}
+
+/// What the execution fails with.
+fn last_words(failure: &Failure) -> BackfillError {
+    let error = failure.error.as_deref().unwrap_or_default();
+    match (
+        ENDING.into_iter().find(|name| *name == error),
+        &failure.cause,
+    ) {
+        (Some(name), Some(cause)) => BackfillError::JobFailed {
+            name,
+            words: cause.clone(),
+        },
+        _ => BackfillError::JobFailed {
+            name: ENDING[0],
+            words: failure.reason(),
+        },
+    }
 }
 
 async fn note(
@@ -54,4 +89,42 @@ async fn note(
         table.change(job_id, RECORD, over).await?;
     }
     table.change(job_id, RECORD, change).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(error: Option<&str>, cause: Option<&str>) -> (&'static str, String) {
+        let failure = Failure {
+            error: error.map(str::to_owned),
+            cause: cause.map(str::to_owned),
+            ..Failure::default()
+        };
+        let error = last_words(&failure);
+        (error.label(), error.to_string())
+    }
+
+    #[test]
+    fn an_execution_ends_as_what_it_failed_by_unless_that_would_be_tried_again() {
+        let passed = words(Some("JobExists"), Some("job j exists"));
+        assert_eq!(passed, ("JobExists", "job j exists".to_owned()));
+        for (error, cause, said) in [
+            (
+                Some("Lambda.TooManyRequestsException"),
+                Some("slow"),
+                "Lambda.TooManyRequestsException: slow",
+            ),
+            (Some("Unavailable"), Some("busy"), "Unavailable: busy"),
+            (
+                Some("States.DataLimitExceeded"),
+                None,
+                "States.DataLimitExceeded",
+            ),
+            (Some("AccessDenied"), None, "AccessDenied"),
+            (None, None, ""),
+        ] {
+            assert_eq!(words(error, cause), ("JobFailed", said.to_owned()));
+        }
+    }
 }

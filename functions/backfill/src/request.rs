@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use shared::payload::{Fields, PayloadError, bad_field};
+use shared::payload::{Fields, PayloadError, bad_field, said};
 use shared::s3_event::is_job_id;
 
 use crate::plan::PARTITIONS_MAX;
@@ -61,8 +61,10 @@ pub enum Request {
 /// `fail`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Failure {
-    /// `error: cause`.
-    pub reason: String,
+    /// `error`: its name.
+    pub error: Option<String>,
+    /// `cause`, in words, if it has any.
+    pub cause: Option<String>,
     /// `ends`: whether the execution ends by this invocation's failure, and may be redriven from here.
     pub ends: bool,
     /// `failed_at`: how often the execution had been redriven when it failed.
@@ -72,6 +74,19 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// `error: cause`, a kilobyte at most.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        let words: Vec<&str> = [&self.error, &self.cause]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .collect();
+        let mut reason = words.join(": ");
+        reason.truncate(reason.floor_char_boundary(TEXT_MAX));
+        reason
+    }
+
     /// Whether the execution was redriven since it failed.
     #[must_use]
     pub const fn is_redriven(&self) -> bool {
@@ -294,17 +309,12 @@ fn verify_start(fields: &mut Fields) -> Result<Request, PayloadError> {
 
 fn fail(fields: &mut Fields) -> Result<Request, PayloadError> {
     let any = |value: &Value| match value {
-        Value::String(text) => Some(words(text)),
+        Value::String(text) => Some(said(text)),
         other => Some(other.to_string()),
     };
-    let error = fields.value("error", "anything", any)?;
-    let cause = fields.value("cause", "anything", any)?;
-    let reason: Vec<String> = [error, cause].into_iter().flatten().collect();
-    let mut reason = reason.join(": ");
-    let end = reason.floor_char_boundary(TEXT_MAX);
-    reason.truncate(end);
     let failure = Failure {
-        reason,
+        error: fields.value("error", "anything", any)?,
+        cause: fields.value("cause", "anything", any)?,
         ends: fields.flag("ends")?.unwrap_or_default(),
         failed_at: redrives(fields, "failed_at")?,
         redrives: redrives(fields, "redrives")?,
@@ -318,13 +328,6 @@ fn fail(fields: &mut Fields) -> Result<Request, PayloadError> {
 /// How often an execution was redriven; an engine that knows no redrive says nothing.
 fn redrives(fields: &mut Fields, field: &str) -> Result<u64, PayloadError> {
     Ok(fields.whole(field, 0..=u64::MAX)?.unwrap_or_default())
-}
-
-/// What a failed function said; a state machine has it in JSON.
-fn words(cause: &str) -> String {
-    let cause_json: Option<Value> = serde_json::from_str(cause).ok();
-    let words = cause_json.and_then(|json| Some(json["errorMessage"].as_str()?.to_owned()));
-    words.unwrap_or_else(|| cause.to_owned())
 }
 
 impl Shares {

@@ -140,7 +140,7 @@ fn a_failure_is_kept_in_a_kilobyte() {
     let fail = json!({"action": "fail", "job_id": "j", "error": "E", "cause": "é".repeat(1_000)});
     match parse(fail) {
         Request::Fail { failure, .. } => {
-            assert!(failure.reason.starts_with("E: é") && failure.reason.len() <= 1_024);
+            assert!(failure.reason().starts_with("E: é") && failure.reason().len() <= 1_024);
         }
         other => panic!("{other:?}"),
     }
@@ -150,7 +150,7 @@ fn a_failure_is_kept_in_a_kilobyte() {
 fn a_failure_is_kept_in_the_functions_own_words() {
     let cause = json!({"errorType": "E", "errorMessage": "no bucket"}).to_string();
     match parse(json!({"action": "fail", "job_id": "j", "error": "E", "cause": cause})) {
-        Request::Fail { failure, .. } => assert_eq!(failure.reason, "E: no bucket"),
+        Request::Fail { failure, .. } => assert_eq!(failure.reason(), "E: no bucket"),
         other => panic!("{other:?}"),
     }
 }
