@@ -101,7 +101,7 @@ fn an_aborted_job_stops_and_can_be_taken_up_again() {
     let job = backfilled::start(&[]);
     let keys = backfilled::keys(60);
     job.sources(&keys);
-    let started = job.start_job(&json!({}));
+    let started = job.start_job(&json!({"partitions": "hash"}));
     assert_eq!(
         job.answer(&share("enqueue", &started, 0))["status"],
         "complete"

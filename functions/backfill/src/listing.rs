@@ -20,6 +20,7 @@ pub struct Listing {
     bucket: String,
     prefix: String,
     range: Range,
+    empty_pages_max: u32,
     is_over: bool,
 }
 
@@ -32,8 +33,22 @@ impl Listing {
             bucket: bucket.to_owned(),
             prefix: prefix.to_owned(),
             range,
+            empty_pages_max: EMPTY_PAGES_MAX,
             is_over: false,
         }
+    }
+
+    /// Takes it for broken after fewer pages without a key.
+    #[must_use]
+    pub const fn with_empty_pages_max(mut self, pages: u32) -> Self {
+        self.empty_pages_max = pages;
+        self
+    }
+
+    /// Whether nothing follows what was listed.
+    #[must_use]
+    pub const fn is_over(&self) -> bool {
+        self.is_over
     }
 
     /// The next page that has a key: mostly one `ListObjectsV2`. None at the end, which only an answer that is not
@@ -41,7 +56,7 @@ impl Listing {
     pub async fn next(&mut self) -> Result<Option<Page>, BackfillError> {
         // A page without a key has no key to go on after, only a token; it is used at once.
         let mut token = None;
-        for _ in 0..EMPTY_PAGES_MAX {
+        for _ in 0..self.empty_pages_max {
             if self.is_over {
                 return Ok(None);
             }
@@ -111,7 +126,7 @@ const fn bad(detail: &'static str) -> BackfillError {
 }
 
 /// A key or prefix as the listing spells it: encoded only if the answer says so.
-pub fn decoded(listed: &ListObjectsV2Output, text: &str) -> Result<String, BackfillError> {
+fn decoded(listed: &ListObjectsV2Output, text: &str) -> Result<String, BackfillError> {
     match listed.encoding_type() {
         Some(EncodingType::Url) => Ok(decode_key(text)?),
         _ => Ok(text.to_owned()),

@@ -5,53 +5,6 @@ use crate::work::{Prefix, Range, Work};
 /// Most partitions of a job: their numbers must fit into a state of the state machine, 256 KB.
 pub const PARTITIONS_MAX: usize = 10_000;
 
-/// Most ranges that are made of what a listing shows.
-const RANGES_MAX: usize = 1_000;
-
-/// Boundaries between ranges, found one after the other in the order of a listing; of too many every n-th stays.
-#[derive(Debug)]
-pub struct Boundaries {
-    kept: Vec<String>,
-    stride: usize,
-    seen: usize,
-}
-
-impl Default for Boundaries {
-    fn default() -> Self {
-        Self {
-            kept: Vec::new(),
-            stride: 1,
-            seen: 0,
-        }
-    }
-}
-
-impl Boundaries {
-    /// Takes one.
-    pub fn push(&mut self, boundary: String) {
-        self.seen += 1;
-        if !self.seen.is_multiple_of(self.stride) {
-            return;
-        }
-        self.kept.push(boundary);
-        if self.kept.len() == RANGES_MAX {
-            // Every second one, those whose place is a multiple of the new stride.
-            let mut place = 0;
-            self.kept.retain(|_| {
-                place += 1;
-                place % 2 == 0
-            });
-            self.stride *= 2;
-        }
-    }
-
-    /// The ranges between them, before the first and after the last.
-    #[must_use]
-    pub fn into_work(self) -> Vec<Work> {
-        ranges(self.kept)
-    }
-}
-
 /// The ranges between `boundaries`, in any order, and those before the first and after the last: each key is in exactly
 /// one, whatever is written meanwhile.
 #[must_use]
@@ -99,11 +52,11 @@ pub fn batch(partitions: usize) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn holds(work: &Work, key: &str) -> bool {
+    pub(crate) fn holds(work: &Work, key: &str) -> bool {
         match work {
             Work::Range(range) => {
                 let after = range.after.as_deref();
@@ -145,39 +98,6 @@ mod tests {
     }
 
     #[test]
-    fn no_more_than_a_thousand_ranges_are_made_of_a_listing() {
-        for number in [0, 1, 998, 999, 1_000, 1_001, 2_000, 123_456] {
-            let mut boundaries = Boundaries::default();
-            for each in 0..number {
-                boundaries.push(format!("{each:09}"));
-            }
-            let ranges = boundaries.into_work();
-            assert!(ranges.len() <= RANGES_MAX, "{number}: {}", ranges.len());
-            assert!(
-                ranges.len() >= (number + 1).min(500),
-                "{number}: {}",
-                ranges.len()
-            );
-        }
-    }
-
-    #[test]
-    fn every_nth_is_kept_of_too_many() {
-        let mut boundaries = Boundaries::default();
-        for each in 1..=4_000 {
-            boundaries.push(format!("{each:04}"));
-        }
-        let kept: Vec<usize> = boundaries
-            .kept
-            .iter()
-            .map(|key| key.parse().unwrap())
-            .collect();
-        let gaps: Vec<_> = kept.windows(2).map(|pair| pair[1] - pair[0]).collect();
-        assert_eq!(kept[0], gaps[0]);
-        assert!(gaps.iter().all(|gap| *gap == gaps[0]), "{gaps:?}");
-    }
-
-    #[test]
     fn prefixes_one_within_the_other_are_refused() {
         let list = |prefixes: &[&str]| given(prefixes.iter().map(|it| (*it).to_owned()).collect());
         assert!(list(&["a/", "b/", "a.", "aa/"]).is_ok());
@@ -206,15 +126,6 @@ mod tests {
             for key in keys.iter().chain(&boundaries) {
                 prop_assert_eq!(times(&ranges, key), 1, "{:?}", key);
             }
-        }
-
-        #[test]
-        fn thinned_boundaries_still_hold_each_key_once(number in 0_usize..5_000, key in 0_usize..6_000) {
-            let mut boundaries = Boundaries::default();
-            for each in 0..number {
-                boundaries.push(format!("{each:04}"));
-            }
-            prop_assert_eq!(times(&boundaries.into_work(), &format!("{key:04}")), 1);
         }
 
         #[test]

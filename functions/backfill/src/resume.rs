@@ -110,7 +110,7 @@ fn same(request: &Start, job: &Job) -> Result<(), BackfillError> {
     Err(bad_field("inventory", given, &allowed).into())
 }
 
-/// A job stays cut as it was. Where folders were discovered, others may be there by now: any ranges will do.
+/// A job stays cut as it was. What was discovered may look otherwise by now: any ranges will do.
 fn same_cut(request: &Start, job: &Job, survey: &Survey) -> Result<(), BackfillError> {
     let expected = match &request.partitions {
         None => return Ok(()),

@@ -2,26 +2,21 @@
 
 use std::time::SystemTime;
 
-use aws_sdk_s3::types::EncodingType;
 use serde_json::{Value, json};
 use shared::job::{JobRecord, JobState};
 use shared::jobs::{Item, RECORD, key, number, text};
 use shared::payload::bad_field;
 
 use crate::context::{Context, rfc3339};
+use crate::discover::discover;
 use crate::error::BackfillError;
 use crate::job::{Job, Partition, rate};
-use crate::listing::decoded;
 use crate::part;
-use crate::plan::{self, Boundaries, PARTITIONS_MAX};
-use crate::refusal::Refusal;
+use crate::plan::{self, PARTITIONS_MAX};
 use crate::request::{Manifest, Partitions, Start};
 use crate::resume;
 use crate::table::boolean;
 use crate::work::{Inventory, Part, Work};
-
-/// Most pages that are listed to find boundaries; what is after them is one range.
-const DISCOVERY_PAGES_MAX: usize = 1_000;
 
 /// Children at a time if nothing is said.
 const WORKERS: u64 = 16;
@@ -204,42 +199,6 @@ async fn cut(
             })
         }
     }
-}
-
-/// The folders right below `prefix` are boundaries; where a page shows none, its last key is one.
-async fn discover(context: Context<'_>, prefix: &str) -> Result<Vec<Work>, BackfillError> {
-    let mut boundaries = Boundaries::default();
-    let mut token = None;
-    for _ in 0..DISCOVERY_PAGES_MAX {
-        let listed = context
-            .services
-            .s3
-            .list_objects_v2()
-            .bucket(&context.config.source_bucket)
-            .prefix(prefix)
-            .delimiter("/")
-            .encoding_type(EncodingType::Url)
-            .set_continuation_token(token)
-            .send()
-            .await
-            .map_err(|error| Refusal::new("ListObjectsV2", error))?;
-        for folder in listed.common_prefixes() {
-            let folder = folder.prefix().unwrap_or_default();
-            boundaries.push(decoded(&listed, folder)?);
-        }
-        token = listed.next_continuation_token().map(str::to_owned);
-        let is_flat = listed.common_prefixes().is_empty();
-        if let (Some(last), true, Some(_)) = (listed.contents().last(), is_flat, &token) {
-            boundaries.push(decoded(&listed, last.key().unwrap_or_default())?);
-        }
-        if token.is_none() || context.is_over() {
-            break;
-        }
-    }
-    if token.is_some() {
-        tracing::warn!("more folders than are looked at; the keys after them are one partition");
-    }
-    Ok(boundaries.into_work())
 }
 
 fn record_item(job: &Job) -> Result<Item, BackfillError> {
