@@ -151,7 +151,7 @@ class BackfillTest:
     def show_killed(self) -> None:
         samples = list(small_samples("killed", KILLED, KILLED_FOLDERS))
         self.bucket.put(samples)
-        options = ("--workers", "64", "--max-rate", str(KILLED_PER_SECOND))
+        options = ("--partitions", "hash", "--workers", "64", "--max-rate", str(KILLED_PER_SECOND))
         with ThreadPoolExecutor(1) as aside:
             started = aside.submit(self.start, "killed", *options)
             self.wait(lambda: started.done() or self.job("killed").get("enqueued", 0) >= KILLED // 4)
@@ -227,10 +227,11 @@ class BackfillTest:
         samples = list(small_samples("batches", 60, 8))
         self.bucket.put(samples)
         job = {"job_id": "batches"}
-        plan = self.invoke(_event("backfill-dry-run") | job | {"dry_run": False})
+        folders = [f"{SOURCE_PREFIX}{folder:02x}/" for folder in range(8)]
+        plan = self.invoke(_event("backfill-dry-run") | job | {"dry_run": False, "partitions": folders})
         shares = [job | {"partition": number, "workers": plan["workers"]} for number in plan["partitions"]]
         said = self.invoke(_event("backfill-batch") | {"Items": shares})
-        done = (said.get("status"), said.get("Items"), len(shares)) == ("complete", [], 9)
+        done = (said.get("status"), said.get("Items"), len(shares)) == ("complete", [], len(folders))
         self.claims.add(f"batches: one invocation enqueues {len(shares)} partitions", done, said)
         self.invoke({"action": "listed"} | job)
         self.wait(lambda: self.job("batches").get("succeeded", 0) >= len(samples))
