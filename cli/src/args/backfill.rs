@@ -83,7 +83,7 @@ pub(crate) struct Start {
     /// Only keys that begin so; within the function's `SOURCE_PREFIX`, which is the default.
     #[arg(long)]
     pub(crate) prefix: Option<String>,
-    /// How the work is divided: discover (default: the folders that are there), hash (00/ to ff/), or prefixes.
+    /// How the work is divided: discover (default: about equal shares), hash (00/ to ff/), or prefixes.
     #[arg(long, value_name = "discover|hash|P1,P2…", value_parser = Partitions::from_str, conflicts_with = "inventory")]
     pub(crate) partitions: Option<Partitions>,
     /// Read this manifest of S3 Inventory instead of listing.
