@@ -82,8 +82,8 @@ fn what_could_not_be_listed_is_not_waited_for_and_what_is_in_the_queue_is() {
     enqueue_but(&job, &started, partition_of(&job, &keys[0]));
     assert_eq!(job.listed()["status"], "processing");
     let early = |round: &str| {
-        let begin = json!({"action": "verify_start", "job_id": JOB, "round": round, "execution": "arn:one"});
-        let begun = job.answer(&begin);
+        let asked = json!({"action": "verify_start", "job_id": JOB, "round": round, "execution": "arn:one"});
+        let begun = job.answer(&asked);
         for partition in begun["partitions"].as_array().unwrap() {
             let look = share("verify", &begun, partition.as_u64().unwrap());
             assert_eq!(job.answer(&look)["status"], "complete");
@@ -215,7 +215,7 @@ fn the_last_child_has_all_of_the_rate_when_the_others_are_done() {
     assert_eq!(job.queued().len(), 410);
     // 5 s at 20 and the rest at 40; not 20 s, nor without a brake.
     assert!(
-        took > Duration::from_millis(10_000) && took < Duration::from_secs(16),
+        took > Duration::from_secs(10) && took < Duration::from_secs(16),
         "{took:?}"
     );
 }

@@ -37,20 +37,7 @@ pub async fn listed(
     if job.record.state == JobState::Aborted {
         return Ok(answer(JobState::Aborted));
     }
-    match unlisted(context, &job).await? {
-        Some(missing) if job.record.dry_run || !missing.is_tolerated() => {
-            return Err(missing.of(&job));
-        }
-        Some(Missing { count, first, .. }) => {
-            tracing::warn!(
-                job_id,
-                count,
-                first,
-                "partitions are not listed; the job goes on without them and will fail"
-            );
-        }
-        None => {}
-    }
+    listed_enough(context, &job).await?;
     // With all that was told until then.
     let job = table.job(job_id).await?;
     let mut change = context
@@ -86,6 +73,23 @@ impl Asking {
     fn drives(&self, job: &Job) -> bool {
         self.execution.is_none() || self.execution == job.execution
     }
+}
+
+async fn listed_enough(context: Context<'_>, job: &Job) -> Result<(), BackfillError> {
+    let Some(missing) = unlisted(context, job).await? else {
+        return Ok(());
+    };
+    if job.record.dry_run || !missing.is_tolerated() {
+        return Err(missing.of(job));
+    }
+    let (job_id, Missing { count, first, .. }) = (&job.record.job_id, missing);
+    tracing::warn!(
+        job_id,
+        count,
+        first,
+        "partitions are not listed; the job goes on without them"
+    );
+    Ok(())
 }
 
 /// The partitions that are not listed to their end.

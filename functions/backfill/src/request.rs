@@ -294,15 +294,14 @@ fn verify_start(fields: &mut Fields) -> Result<Request, PayloadError> {
     let round = needed(fields, "round", "text", text)?;
     let count = fields.whole("count", 0..=u64::MAX)?;
     // A redriven execution counts from the beginning again; what an earlier round has looked at is not of this one.
-    let redrives = redrives(fields, "redrives")?;
-    let count = count.map(|count| format!(".{count}")).unwrap_or_default();
-    let redriven = match redrives {
+    let again = match redrives(fields, "redrives")? {
         0 => String::new(),
-        redrives => format!(".redrive-{redrives}"),
+        times => format!(".redrive-{times}"),
     };
+    let count = count.map(|count| format!(".{count}")).unwrap_or_default();
     Ok(Request::VerifyStart {
         asking: asking(fields)?,
-        round: format!("{round}{count}{redriven}"),
+        round: format!("{round}{count}{again}"),
         workers: fields.whole("workers", 1..=WORKERS_MAX)?,
     })
 }

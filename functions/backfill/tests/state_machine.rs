@@ -1,5 +1,11 @@
 //! What the state machine asks is what the function reads: every payload of its tasks, with the data of a run put in.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "every line here is part of a test"
+)]
+
 use backfill::failure::ENDING;
 use backfill::request::{Request, Shares};
 use backfill::roll::TOLERATED_PERCENT;
