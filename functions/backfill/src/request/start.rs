@@ -44,7 +44,7 @@ pub struct Manifest {
 /// How a job is cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Partitions {
-    /// By what a listing with a delimiter shows.
+    /// In about equal ranges of what is there.
     Discover,
     /// By the 256 hash folders.
     Hash,
