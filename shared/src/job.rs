@@ -73,6 +73,16 @@ impl Outcomes {
     }
 }
 
+impl std::ops::AddAssign for Outcomes {
+    fn add_assign(&mut self, other: Self) {
+        self.succeeded += other.succeeded;
+        self.skipped += other.skipped;
+        self.failed += other.failed;
+        self.bytes_in += other.bytes_in;
+        self.bytes_out += other.bytes_out;
+    }
+}
+
 /// The record, as it is read and printed. Counts are objects; times are RFC 3339 UTC.
 ///
 /// `listed` and `enqueued` are exact, but for what an invocation that is under way has not told yet. `succeeded`,

@@ -162,6 +162,20 @@ impl Jobs {
     }
 }
 
+impl JobsError {
+    /// Whether the same request may succeed later.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::NoSuchJob { .. } | Self::BadRecord { .. } => false,
+            Self::Service { code, .. } => {
+                busy::is_busy(code)
+                    || ["NoAnswer", "InternalServerError", "ServiceUnavailable"].contains(&&**code)
+            }
+        }
+    }
+}
+
 fn is_conditional<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
     error.code() == Some("ConditionalCheckFailedException")
 }

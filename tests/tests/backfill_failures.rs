@@ -219,3 +219,56 @@ fn the_last_child_has_all_of_the_rate_when_the_others_are_done() {
         "{took:?}"
     );
 }
+
+/// A verification of its own by somebody, up to its verdict.
+fn looked(job: &Backfilled, round: &str) -> Value {
+    let asked =
+        json!({"action": "verify_start", "job_id": JOB, "round": round, "execution": round});
+    let begun = job.answer(&asked);
+    for partition in begun["partitions"].as_array().unwrap() {
+        let look = share("verify", &begun, partition.as_u64().unwrap());
+        let _ = job.answer(&look);
+    }
+    json!({"action": "conclude", "job_id": JOB, "round": round, "execution": round})
+}
+
+#[test]
+fn counts_that_got_lost_do_not_keep_a_job_from_its_end() {
+    let job = backfilled::start(&[]);
+    job.sources(&keys(20));
+    let started = job.start_job(&json!({"execution": "arn:one"}));
+    let _ = job.enqueue_all(&started);
+    assert_eq!(job.listed()["status"], "processing");
+    // What compress does is not told.
+    let refused = Fault::on(Operation::UpdateItem).forever();
+    job.fake.fault(refused.answer(400, "AccessDeniedException"));
+    assert_eq!(job.compress_all(), [""; 0]);
+    job.fake.clear_faults();
+    let waiting = json!({"action": "progress", "job_id": JOB});
+    assert_eq!(job.answer(&waiting)["status"], "wait");
+    // Whoever looks finds nothing left over.
+    assert_eq!(job.answer(&looked(&job, "operator"))["status"], "completed");
+    assert_eq!(job.record()["state"], "completed");
+    assert_eq!(
+        job.answer(&waiting)["status"],
+        "completed",
+        "its own execution learns it"
+    );
+}
+
+#[test]
+fn an_aborted_job_is_not_verified_and_keeps_no_verification_under_way() {
+    let job = backfilled::start(&[]);
+    job.sources(&keys(5));
+    let started = job.start_job(&json!({"execution": "arn:one"}));
+    let _ = job.enqueue_all(&started);
+    let _ = job.listed();
+    let conclude = looked(&job, "operator");
+    job.set_state("aborted");
+    assert_eq!(job.answer(&conclude)["status"], "aborted");
+    assert!(job.record().get("verifying").is_none());
+    let asked = json!({"action": "verify_start", "job_id": JOB, "round": "r"});
+    let (error_type, message) = job.failure(&asked);
+    assert_eq!(error_type, "WrongState");
+    assert!(message.contains("resume"), "{message}");
+}

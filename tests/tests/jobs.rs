@@ -222,7 +222,25 @@ async fn a_table_that_stays_busy_costs_two_seconds_and_is_asked_by_the_next_invo
     );
     compressor.fake.clear_faults();
     assert_eq!(compressor.deliver(&bodies[1..]).await, [""; 0]);
-    assert_eq!(counts(&compressor.fake, "one"), [Some(1), Some(0), Some(0)]);
+    assert_eq!(counts(&compressor.fake, "one"), [Some(2), Some(0), Some(0)]);
+}
+
+#[tokio::test]
+async fn what_could_not_be_told_is_told_with_the_next_invocation_whatever_it_brings() {
+    for (status, code, told) in [
+        (500, "InternalServerError", Some(1)),
+        (400, "AccessDeniedException", None),
+    ] {
+        let compressor = compressor(&[], &["one"]);
+        let refused = Fault::on(Operation::UpdateItem).forever();
+        compressor.fake.fault(refused.answer(status, code));
+        let body = of_job(&compressor, "one", "incoming/a", "text");
+        assert_eq!(compressor.deliver(&[body]).await, [""; 0]);
+        compressor.fake.clear_faults();
+        let live = compressor.source("incoming/b", "text").notification();
+        assert_eq!(compressor.deliver(&[live]).await, [""; 0]);
+        assert_eq!(counts(&compressor.fake, "one")[0], told, "{code}");
+    }
 }
 
 #[tokio::test]

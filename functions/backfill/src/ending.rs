@@ -144,6 +144,8 @@ pub async fn progress(
     let (next, seen) = decide(&job.record, before, timing);
     let (status, is_last) = match (job.record.state, next) {
         (JobState::Aborted, _) => ("aborted", false),
+        // By a verification that somebody else has asked for.
+        (JobState::Completed, _) => ("completed", false),
         (_, Next::Wait) => ("wait", false),
         (_, Next::Verify { is_last }) => ("verify", is_last),
     };
@@ -164,6 +166,12 @@ pub async fn verify_start(
     let job = context.services.table.job(job_id).await?;
     if job.record.dry_run {
         return Err(wrong_state(&job, "a dry run has nothing to verify"));
+    }
+    if job.record.state == JobState::Aborted {
+        return Err(wrong_state(
+            &job,
+            "go on with it first, by \"resume\": true",
+        ));
     }
     if job.record.state == JobState::Listing {
         let missing = unlisted(context, &job).await?;
@@ -226,8 +234,8 @@ pub(crate) fn ended(change: Change) -> Change {
     change.remove("verifying_by")
 }
 
-/// The verdict of a round. Of a job that has not ended only the execution that drives it decides; others write down what was
-/// found, and are answered what it would mean.
+/// The verdict of a round. That nothing is left over is so whoever has looked. That something is, only the execution that drives
+/// the job decides before its end; others write down what was found, and are answered what it would mean.
 pub async fn conclude(
     context: Context<'_>,
     (asking, round): (&Asking, &str),
@@ -238,11 +246,15 @@ pub async fn conclude(
     let job = table.job(job_id).await?;
     let aborted = json!({"job_id": job_id, "status": JobState::Aborted.label()});
     if job.record.state == JobState::Aborted {
+        let over = ended(Change::default()).only_if("verifying", text(round));
+        table.change(job_id, RECORD, over).await?;
         return Ok(aborted);
     }
     let found = found(context, &job, round).await?;
     let leftover = found.leftover;
-    let is_to_decide = asking.drives(&job) || job.record.state.is_final();
+    let is_to_decide = asking.drives(&job)
+        || job.record.state.is_final()
+        || job.record.state == JobState::Processing && leftover == Leftover::default();
     let state = verdict(&job, found, is_last || !is_to_decide);
     let reason = match state {
         JobState::Completed => completed_reason(&job),

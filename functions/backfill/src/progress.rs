@@ -3,8 +3,12 @@
 use serde::{Deserialize, Serialize};
 use shared::job::JobRecord;
 
-/// For how many times `poll_seconds` nothing new must be seen before a verification that found something missing is repeated.
+/// For how many times `poll_seconds` nothing new must be seen before a verification that found something missing is repeated,
+/// or a few are taken for done that nobody has told of.
 const QUIET_POLLS: u64 = 5;
+/// So many are few, or one in a hundred: that is what counts that got lost come to. Verifying earlier would look at all that is
+/// still in the queue.
+const FEW: u64 = 1_000;
 /// Looks at the first pace; then each wait is longer than the one before, about a hundredth of all the time waited. A state
 /// machine's execution has at most 25,000 events, nine of them for each look.
 const LOOKS_AT_FIRST_PACE: u64 = 60;
@@ -93,12 +97,13 @@ pub fn decide(record: &JobRecord, before: Seen, timing: Timing) -> (Next, Seen) 
         ..before
     };
     let is_last = unchanged_s >= timing.settle_seconds;
-    let is_all_told = counted >= record.enqueued;
-    let is_new = match before.verified {
-        None => true,
-        Some(verified) => verified != counted && unchanged_s >= QUIET_POLLS * timing.poll_seconds,
+    let is_quiet = unchanged_s >= QUIET_POLLS * timing.poll_seconds;
+    let untold = record.enqueued.saturating_sub(counted);
+    let is_due = match untold {
+        0 => before.verified.is_none() || is_quiet,
+        untold => is_quiet && untold <= FEW.max(record.enqueued / 100),
     };
-    if !(is_last || is_all_told && is_new) {
+    if !(is_last || is_due && before.verified != Some(counted)) {
         return (Next::Wait, seen);
     }
     let seen = Seen {
@@ -206,10 +211,28 @@ mod tests {
 
     #[test]
     fn what_no_longer_changes_is_verified_once_it_has_settled() {
-        let answers = looks(10, &[3; 12]);
+        let answers = looks(2_000_000, &[3; 12]);
         let first = answers.iter().position(|next| *next != Next::Wait);
         assert_eq!(first, Some(10));
         assert_eq!(answers[10], Next::Verify { is_last: true });
+    }
+
+    #[test]
+    fn a_few_that_nobody_tells_of_are_not_waited_for_until_it_has_settled() {
+        for (enqueued, told) in [(10, 3), (1_000, 0), (200_000, 198_000)] {
+            let answers = looks(enqueued, &[told; 11]);
+            let verified: Vec<usize> = (0..answers.len())
+                .filter(|at| answers[*at] != Next::Wait)
+                .collect();
+            assert_eq!(verified, [5, 10], "{enqueued} {told}");
+            assert_eq!(answers[5], Next::Verify { is_last: false });
+        }
+        // While they change it is not quiet.
+        assert!(
+            looks(100, &[1, 2, 3, 4, 5, 6, 7, 8])
+                .iter()
+                .all(|next| *next == Next::Wait)
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use shared::batch::{self, Failure};
 use shared::job::Outcomes;
-use shared::jobs::Jobs;
+use shared::jobs::{Jobs, JobsError};
 use shared::s3_event::job_id;
 use shared::telemetry::error_chain;
 use time::OffsetDateTime;
@@ -23,6 +23,9 @@ const TELLING_MAX: Duration = Duration::from_secs(2);
 /// How long nothing is told after that time was spent on a table that gave no answer.
 pub const SILENCE: Duration = Duration::from_secs(30);
 
+/// Most jobs to which something is owed at a time.
+const OWED_JOBS_MAX: usize = 100;
+
 /// Records written at the same time. A batch rarely has messages of more than one or two jobs.
 const AT_ONCE: NonZeroUsize = NonZeroUsize::new(10).unwrap();
 
@@ -34,12 +37,13 @@ pub fn sums<'a>(done: impl Iterator<Item = (&'a str, &'a Tally)>) -> BTreeMap<St
         let Some(job_id) = job_id(body) else {
             continue;
         };
-        let sum = sums.entry(job_id).or_default();
-        sum.succeeded += tally.compressed;
-        sum.skipped += tally.skipped;
-        sum.failed += tally.dead_lettered;
-        sum.bytes_in += tally.input_bytes;
-        sum.bytes_out += tally.output_bytes;
+        *sums.entry(job_id).or_default() += Outcomes {
+            succeeded: tally.compressed,
+            skipped: tally.skipped,
+            failed: tally.dead_lettered,
+            bytes_in: tally.input_bytes,
+            bytes_out: tally.output_bytes,
+        };
     }
     sums
 }
@@ -49,6 +53,7 @@ pub fn sums<'a>(done: impl Iterator<Item = (&'a str, &'a Tally)>) -> BTreeMap<St
 pub struct Teller {
     jobs: Jobs,
     silence: Mutex<Silence>,
+    owed: Mutex<Owed>,
 }
 
 impl Teller {
@@ -58,39 +63,46 @@ impl Teller {
         Self {
             jobs,
             silence: Mutex::default(),
+            owed: Mutex::default(),
         }
     }
 
     /// Tells each job its sum: one `UpdateItem` each, within two seconds and never after `stop_at`. A table that took all of
     /// that time and gave no answer is left alone for [`SILENCE`]: live messages are in the same batches.
     ///
-    /// What could not be told is a warning: the objects are done all the same, and a verification counts them.
+    /// What could not be told is a warning, and told with the next invocation's, unless it is refused for good: the objects are
+    /// done all the same, and a verification counts them. What the table took without an answer is counted twice.
     pub async fn tell(&self, sums: BTreeMap<String, Outcomes>, now: SystemTime, stop_at: Instant) {
         let now_rfc3339 = rfc3339(now);
         let began = Instant::now();
         let end = stop_at.min(began + TELLING_MAX);
         let had_time = end == began + TELLING_MAX;
-        let is_silent = self.silence().lasts(began);
+        let is_silent = lock(&self.silence).lasts(began);
+        let sums = lock(&self.owed).and(sums);
         let sums = sums.into_iter().filter(|(_, sum)| !sum.is_empty());
         let tell_one = |(job_id, sum): (String, Outcomes)| {
             let now_rfc3339 = now_rfc3339.as_str();
             async move {
-                if is_silent {
-                    warn(&job_id, &sum, "the table gave no answer a moment ago");
-                    return Ok(());
-                }
-                if end <= Instant::now() {
-                    warn(&job_id, &sum, "no time left");
-                    return Ok(());
-                }
-                match timeout_at(end, self.jobs.add(&job_id, &sum, now_rfc3339, end)).await {
-                    Ok(Ok(())) => {}
-                    Ok(Err(error)) => warn(&job_id, &sum, &error_chain(&error)),
-                    Err(_) => {
-                        warn(&job_id, &sum, "no answer in time");
-                        if had_time {
-                            self.silence().begin(Instant::now());
+                let told = if is_silent {
+                    Err(Untold::later("the table gave no answer a moment ago"))
+                } else if end <= Instant::now() {
+                    Err(Untold::later("no time left"))
+                } else {
+                    let asked = timeout_at(end, self.jobs.add(&job_id, &sum, now_rfc3339, end));
+                    match asked.await {
+                        Ok(told) => told.map_err(Untold::by),
+                        Err(_) => {
+                            if had_time {
+                                lock(&self.silence).begin(Instant::now());
+                            }
+                            Err(Untold::later("no answer in time"))
                         }
+                    }
+                };
+                if let Err(untold) = told {
+                    warn(&job_id, &sum, &untold);
+                    if untold.is_passing {
+                        lock(&self.owed).keep(job_id, sum);
                     }
                 }
                 Ok::<(), Infallible>(())
@@ -102,9 +114,52 @@ impl Teller {
             }
         }
     }
+}
 
-    fn silence(&self) -> MutexGuard<'_, Silence> {
-        self.silence.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Why a job was not told.
+struct Untold {
+    error: String,
+    /// Whether it can be told later.
+    is_passing: bool,
+}
+
+impl Untold {
+    fn later(error: &str) -> Self {
+        Self {
+            error: error.to_owned(),
+            is_passing: true,
+        }
+    }
+
+    fn by(error: JobsError) -> Self {
+        Self {
+            error: error_chain(&error),
+            is_passing: error.is_passing(),
+        }
+    }
+}
+
+/// What is yet to be told, by job.
+#[derive(Debug, Default)]
+struct Owed(BTreeMap<String, Outcomes>);
+
+impl Owed {
+    /// All of it, together with what has come since; nothing is owed then.
+    fn and(&mut self, mut sums: BTreeMap<String, Outcomes>) -> BTreeMap<String, Outcomes> {
+        for (job_id, owed) in std::mem::take(&mut self.0) {
+            *sums.entry(job_id).or_default() += owed;
+        }
+        sums
+    }
+
+    fn keep(&mut self, job_id: String, sum: Outcomes) {
+        if self.0.len() < OWED_JOBS_MAX || self.0.contains_key(&job_id) {
+            *self.0.entry(job_id).or_default() += sum;
+        }
     }
 }
 
@@ -131,7 +186,7 @@ fn rfc3339(at: SystemTime) -> String {
     at.format(&Rfc3339).unwrap_or_default()
 }
 
-fn warn(job_id: &str, sum: &Outcomes, error: &str) {
+fn warn(job_id: &str, sum: &Outcomes, untold: &Untold) {
     let Outcomes {
         succeeded,
         skipped,
@@ -143,7 +198,8 @@ fn warn(job_id: &str, sum: &Outcomes, error: &str) {
         succeeded,
         skipped,
         failed,
-        error,
+        error = untold.error,
+        again = untold.is_passing,
         "job was not told"
     );
 }
@@ -173,6 +229,32 @@ mod tests {
         assert_eq!(lasts, [true, true, false, false]);
         silence.begin(at(31));
         assert!(silence.lasts(at(60)) && !silence.lasts(at(61)));
+    }
+
+    #[test]
+    fn what_is_owed_is_told_with_what_comes_next_and_once() {
+        let sum = |succeeded| Outcomes {
+            succeeded,
+            ..Outcomes::default()
+        };
+        let sums = |pairs: &[(&str, u64)]| -> BTreeMap<String, Outcomes> {
+            let pairs = pairs.iter();
+            pairs
+                .map(|(job_id, succeeded)| ((*job_id).to_owned(), sum(*succeeded)))
+                .collect()
+        };
+        let mut owed = Owed::default();
+        owed.keep("a".to_owned(), sum(2));
+        owed.keep("a".to_owned(), sum(3));
+        owed.keep("b".to_owned(), sum(1));
+        assert_eq!(owed.and(sums(&[("a", 4)])), sums(&[("a", 9), ("b", 1)]));
+        assert_eq!(owed.and(sums(&[("c", 1)])), sums(&[("c", 1)]));
+        for number in 0..2 * OWED_JOBS_MAX {
+            owed.keep(number.to_string(), sum(1));
+        }
+        owed.keep("0".to_owned(), sum(1));
+        let kept = owed.and(BTreeMap::new());
+        assert_eq!((kept.len(), kept["0"].succeeded), (OWED_JOBS_MAX, 2));
     }
 
     #[test]

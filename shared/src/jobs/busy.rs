@@ -44,7 +44,7 @@ fn jittered(longest: Duration) -> Duration {
 }
 
 /// Source: `DynamoDB` developer guide, "Error handling", and API reference, "`UpdateItem`".
-fn is_busy(code: &str) -> bool {
+pub(super) fn is_busy(code: &str) -> bool {
     matches!(
         code,
         "ProvisionedThroughputExceededException"
