@@ -51,7 +51,7 @@ pub async fn listed(
     } else {
         JobState::Processing
     };
-    let change = stated(change, state, &completed_reason(&job), now);
+    let change = stated(change, state, &completed_reason(&job, None), now);
     if table.change(job_id, RECORD, change).await? {
         return Ok(answer(state));
     }
@@ -154,8 +154,9 @@ pub async fn progress(
     )
 }
 
-/// Begins a round: all partitions, whatever was found in them before, also those that a failed child did not list. Two rounds at once would undo each other's: while
-/// another one is under way, and was heard of less than half an hour ago, there is none.
+/// Begins a round: all partitions, whatever was found in them before, also those that a failed child did not list. Two rounds
+/// at once would undo each other's: while another execution's is under way, and was heard of less than half an hour ago, there
+/// is none.
 pub async fn verify_start(
     context: Context<'_>,
     (asking, round): (&Asking, &str),
@@ -206,7 +207,11 @@ async fn begin(
         .set("verifying_at", text(&rfc3339(now)));
     let change = match &job.verifying {
         None => change.only_if_there().only_if_absent("verifying"),
-        Some(before) if before.round != round && is_recent(&before.at, now) => {
+        Some(before)
+            if before.round != round
+                && !(asking.execution.is_some() && before.by == asking.execution)
+                && is_recent(&before.at, now) =>
+        {
             return Err(under_way(job));
         }
         Some(before) => change
@@ -257,7 +262,7 @@ pub async fn conclude(
         || job.record.state == JobState::Processing && leftover == Leftover::default();
     let state = verdict(&job, found, is_last || !is_to_decide);
     let reason = match state {
-        JobState::Completed => completed_reason(&job),
+        JobState::Completed => completed_reason(&job, found.unlisted),
         _ => failed_reason(found),
     };
     let mut change = context
@@ -292,7 +297,8 @@ pub async fn conclude(
 struct Round {
     /// All that is left over.
     leftover: Leftover,
-    /// Of it, what is in partitions that are listed: only this can still be on its way.
+    /// Of it, what is in partitions that are listed: this is waited for. Of the others something may be on its way, too, but
+    /// the job fails for what is not.
     listed: Leftover,
     /// Partitions that are not.
     unlisted: Option<Missing>,
@@ -359,26 +365,38 @@ fn failed_reason(found: Round) -> String {
     if gone > 0 {
         let _ = write!(reason, ", {gone} of them of sources that are gone");
     }
-    if let Some(Missing {
-        count,
-        total,
-        first,
-    }) = found.unlisted
-    {
-        let _ = write!(
-            reason,
-            "; {count} of {total} partitions could not be listed, the first: {first}"
-        );
+    if let Some(missing) = found.unlisted {
+        let _ = write!(reason, "; {}", not_listed(missing));
     }
     reason
 }
 
-/// A completed job has not done everything if what it could not read is more than nothing.
-fn completed_reason(job: &Job) -> String {
-    match job.record.archived {
-        0 => String::new(),
-        archived => format!("{archived} archived objects were left out: restore them first"),
-    }
+/// A completed job has not done everything if what it could not read is more than nothing, and does not know of all that it
+/// could not if it could not list it.
+fn completed_reason(job: &Job, unlisted: Option<Missing>) -> String {
+    let archived = match job.record.archived {
+        0 => None,
+        1 => Some("1 archived object was left out: restore it first".to_owned()),
+        archived => Some(format!(
+            "{archived} archived objects were left out: restore them first"
+        )),
+    };
+    let unlisted = unlisted.map(|missing| {
+        let words = not_listed(missing);
+        format!("{words}; nothing is left over in them, but archived objects were not counted")
+    });
+    let reasons: Vec<String> = archived.into_iter().chain(unlisted).collect();
+    reasons.join("; ")
+}
+
+fn not_listed(
+    Missing {
+        count,
+        total,
+        first,
+    }: Missing,
+) -> String {
+    format!("{count} of {total} partitions could not be listed, the first: {first}")
 }
 
 #[cfg(test)]

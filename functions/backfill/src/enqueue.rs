@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
+use shared::Retryable;
 use shared::job::JobState;
 use tokio::time::Instant;
 
@@ -58,14 +59,25 @@ pub async fn enqueue(
         limiter: shares.items.first().and_then(|share| limiter(&job, share)),
         told_at: Instant::now(),
     };
+    let (mut failed, mut first_error) = (Vec::new(), None);
     for (place, share) in shares.items.iter().enumerate() {
-        match enqueue.partition(share.partition, done).await? {
-            End::Done => {}
-            End::TimeUp => return Ok(shares.answer("incomplete", &shares.items[place..])),
-            End::Aborted => return Ok(shares.answer("aborted", &shares.items[place..])),
+        let left = || [&shares.items[place..], &failed].concat();
+        match enqueue.partition(share.partition, done).await {
+            Ok(End::Done) => {}
+            Ok(End::TimeUp) => return Ok(shares.answer("incomplete", &left())),
+            Ok(End::Aborted) => return Ok(shares.answer("aborted", &left())),
+            // One that will never be listed leaves the others of its batch alone.
+            Err(error) if !error.is_retryable() => {
+                failed.push(share.clone());
+                first_error.get_or_insert(error);
+            }
+            Err(error) => return Err(error),
         }
     }
-    Ok(shares.answer("complete", &[]))
+    match first_error {
+        Some(error) => Err(error),
+        None => Ok(shares.answer("complete", &[])),
+    }
 }
 
 fn listing_still(job: &Job) -> Result<(), BackfillError> {

@@ -10,7 +10,7 @@ use crate::change::Change;
 use crate::context::Context;
 use crate::ending::{ended, stated};
 use crate::error::BackfillError;
-use crate::request::{Asking, Failure};
+use crate::request::{Asking, Failure, TEXT_MAX};
 
 /// What the state machine never tries again: so its execution may end by an error of that name. Any other failure ends it as
 /// `JobFailed`.
@@ -62,7 +62,7 @@ fn last_words(failure: &Failure) -> BackfillError {
     ) {
         (Some(name), Some(cause)) => BackfillError::JobFailed {
             name,
-            words: cause.clone(),
+            words: cause[..cause.floor_char_boundary(TEXT_MAX)].to_owned(),
         },
         _ => BackfillError::JobFailed {
             name: ENDING[0],
@@ -122,6 +122,7 @@ mod tests {
                 "States.DataLimitExceeded",
             ),
             (Some("AccessDenied"), None, "AccessDenied"),
+            (Some("States.Timeout"), Some(""), "States.Timeout"),
             (None, None, ""),
         ] {
             assert_eq!(words(error, cause), ("JobFailed", said.to_owned()));

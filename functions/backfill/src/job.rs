@@ -39,6 +39,8 @@ pub struct Verifying {
     pub round: String,
     /// When one of its invocations last began, RFC 3339 UTC: `verifying_at`.
     pub at: String,
+    /// Whose it is: `verifying_by`; none = somebody's by hand.
+    pub by: Option<String>,
 }
 
 /// What was done of a partition, since its beginning.
@@ -162,6 +164,7 @@ impl Job {
             verifying: text_of(item, "verifying").map(|round| Verifying {
                 round: round.to_owned(),
                 at: text_of(item, "verifying_at").unwrap_or_default().to_owned(),
+                by: text_of(item, "verifying_by").map(str::to_owned),
             }),
         })
     }

@@ -7,7 +7,7 @@ use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
 /// How long a child may go on without a checkpoint where it enqueues slowly.
-const SLICE: Duration = Duration::from_secs(5);
+const SLICE: Duration = Duration::from_secs(2);
 
 /// The rate of a job, and who shares it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,7 +36,7 @@ impl Pace {
             .max(Duration::from_nanos(1))
     }
 
-    /// Objects between two checkpoints, at most `most`: as many as five seconds allow, and one call of the queue at least.
+    /// Objects between two checkpoints, at most `most`: as many as two seconds allow, and one call of the queue at least.
     #[must_use]
     pub fn slice(self, most: usize) -> usize {
         let objects = SLICE.as_nanos() / self.period().as_nanos().max(1);
@@ -111,8 +111,8 @@ mod tests {
     }
 
     #[test]
-    fn a_slice_is_five_seconds_of_work_and_a_page_at_most() {
-        for (per_second, slice) in [(1.0, 10), (2.0, 10), (100.0, 500), (1_000.0, 1_000)] {
+    fn a_slice_is_two_seconds_of_work_and_a_page_at_most() {
+        for (per_second, slice) in [(1.0, 10), (5.0, 10), (100.0, 200), (1_000.0, 1_000)] {
             assert_eq!(pace(per_second, 1).slice(1_000), slice);
         }
         assert_eq!(pace(1.0, 1).slice(3), 3);

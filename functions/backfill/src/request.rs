@@ -14,7 +14,7 @@ use start::start;
 pub use start::{Manifest, Partitions, Start};
 
 /// Longest text that is only kept and compared.
-const TEXT_MAX: usize = 1_024;
+pub const TEXT_MAX: usize = 1_024;
 /// Most children at a time.
 const WORKERS_MAX: u64 = 1_000;
 
@@ -77,10 +77,11 @@ impl Failure {
     /// `error: cause`, a kilobyte at most.
     #[must_use]
     pub fn reason(&self) -> String {
-        let words: Vec<&str> = [&self.error, &self.cause]
-            .into_iter()
-            .flatten()
+        let words = [&self.error, &self.cause].into_iter().flatten();
+        // A cause may be there and say nothing, as that of a time-out.
+        let words: Vec<&str> = words
             .map(String::as_str)
+            .filter(|words| !words.is_empty())
             .collect();
         let mut reason = words.join(": ");
         reason.truncate(reason.floor_char_boundary(TEXT_MAX));

@@ -26,7 +26,7 @@ const REOPEN_CONCURRENCY: usize = 16;
 struct Survey {
     /// Not done.
     left: Vec<u64>,
-    /// Done, and the last verification has found something, or was not finished.
+    /// Of all, those in which the last verification has found something, or was not finished.
     suspect: Vec<u64>,
     /// By number, if asked for.
     work: BTreeMap<u64, Work>,
@@ -49,6 +49,7 @@ pub async fn resume(
         reopen(context, job, &survey.suspect, now).await?;
         survey.left.append(&mut survey.suspect);
         survey.left.sort_unstable();
+        survey.left.dedup();
     }
     let change = taken_up(context, request, job, survey.left.len() as u64, now);
     let table = &context.services.table;
@@ -70,13 +71,18 @@ fn is_free(request: &Start, job: &Job, now: SystemTime) -> Result<(), BackfillEr
     if record.state == JobState::Completed {
         return Err(wrong_state(job, "there is nothing to go on with"));
     }
-    let is_ours = request.execution.is_some() && request.execution == job.execution;
-    if record.state.is_final() || is_ours || !is_recent(&record.updated_at, now) {
+    if record.state.is_final() || is_ours(request, job) || !is_recent(&record.updated_at, now) {
         return Ok(());
     }
     let detail =
         "an execution is at it: abort it first, or wait until nothing has changed for half an hour";
     Err(wrong_state(job, detail))
+}
+
+/// Whether the execution that asks is the job's own.
+#[must_use]
+pub fn is_ours(request: &Start, job: &Job) -> bool {
+    request.execution.is_some() && request.execution == job.execution
 }
 
 fn wrong_state(job: &Job, detail: &'static str) -> BackfillError {
@@ -154,7 +160,8 @@ async fn survey(context: Context<'_>, job: &Job, with_work: bool) -> Result<Surv
             return;
         };
         *done = flag(item, "done");
-        if *done && is_suspect(item) {
+        // Also one that is not done: what it has enqueued may be left over.
+        if is_suspect(item) {
             survey.suspect.push(partition);
         }
         let work = text_of(item, "work").and_then(|json| serde_json::from_str(json).ok());
@@ -216,7 +223,8 @@ fn taken_up(
     ] {
         change = change.remove(name);
     }
-    if !record.state.is_final() {
+    // Its own execution has nobody beside it, but for compress, which tells.
+    if !record.state.is_final() && !is_ours(request, job) {
         change = change.only_if("updated_at", text(&record.updated_at));
     }
     change = match &request.execution {

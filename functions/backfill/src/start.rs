@@ -55,16 +55,16 @@ pub async fn start(
     }
 }
 
-/// Whether it is the job's own execution that begins again: a redriven one starts with the input that it had.
+/// Whether it is the job's own execution that begins again: a redriven one starts with the input that it had. While it asks
+/// for the first time, or again because an answer got lost, the job is listing.
 fn is_redriven(request: &Start, job: &Job) -> bool {
-    let is_ours = request.execution.is_some() && job.execution == request.execution;
-    is_ours && job.record.state == JobState::Failed
+    let has_been_listed = [JobState::Processing, JobState::Failed].contains(&job.record.state);
+    resume::is_ours(request, job) && has_been_listed
 }
 
 /// The answer once more, if it got lost on its way to the execution that asks.
 async fn again(context: Context<'_>, request: &Start, job: &Job) -> Result<Value, BackfillError> {
-    let is_ours = request.execution.is_some() && job.execution == request.execution;
-    if !is_ours && job.plan != context.request_id {
+    if !resume::is_ours(request, job) && job.plan != context.request_id {
         return Err(BackfillError::JobExists {
             job_id: request.job_id.clone(),
         });
@@ -238,8 +238,8 @@ fn record_item(job: &Job) -> Result<Item, BackfillError> {
 }
 
 impl Start {
-    /// Children at a time for `partitions`, as asked for now or when `job` was planned: no more than there are, nor such a number that each would send less than one
-    /// message a second.
+    /// Children at a time for `partitions`, as asked for now or when `job` was planned: no more than there are, nor such a number
+    /// that each would send less than one message a second.
     #[must_use]
     pub fn workers(&self, job: Option<&Job>, partitions: usize) -> u64 {
         let before = job.map(|job| job.workers);

@@ -159,6 +159,12 @@ fn every_failure_that_is_caught_ends_at_a_task_that_can_be_redriven() {
     assert_eq!(first["MaxAttempts"], 0);
     let untried = first["ErrorEquals"].as_array().unwrap();
     assert!(ENDING.iter().all(|name| untried.contains(&json!(name))));
+    for state in states.values().filter(|state| *state != last) {
+        if let Some(first) = state["Retry"].get(0) {
+            assert_eq!(first["ErrorEquals"], json!(ENDING[2..]));
+        }
+    }
+    assert_eq!(states["NotUnderstood"]["Next"], "NoteRedrives");
     assert_eq!(last["Next"], "BeginAgain");
     assert_eq!(states["BeginAgain"]["InputPath"], "$$.Execution.Input");
     assert_eq!(states["BeginAgain"]["Next"], machine["StartAt"]);

@@ -88,15 +88,14 @@ impl Teller {
                 } else if end <= Instant::now() {
                     Err(Untold::later("no time left"))
                 } else {
-                    let asked = timeout_at(end, self.jobs.add(&job_id, &sum, now_rfc3339, end));
-                    match asked.await {
-                        Ok(told) => told.map_err(Untold::by),
-                        Err(_) => {
-                            if had_time {
-                                lock(&self.silence).begin(Instant::now());
-                            }
-                            Err(Untold::later("no answer in time"))
+                    let asked = self.jobs.add(&job_id, &sum, now_rfc3339, end);
+                    if let Ok(told) = timeout_at(end, asked).await {
+                        told.map_err(|error| Untold::by(&error))
+                    } else {
+                        if had_time {
+                            lock(&self.silence).begin(Instant::now());
                         }
+                        Err(Untold::later("no answer in time"))
                     }
                 };
                 if let Err(untold) = told {
@@ -135,9 +134,9 @@ impl Untold {
         }
     }
 
-    fn by(error: JobsError) -> Self {
+    fn by(error: &JobsError) -> Self {
         Self {
-            error: error_chain(&error),
+            error: error_chain(error),
             is_passing: error.is_passing(),
         }
     }
