@@ -33,7 +33,7 @@ help: ## this list
 	@echo "  deploy takes STACK=name (default: that of samconfig.toml; at most 35 characters, lower case) and"
 	@echo "  PARAMETERS='Name=value ...' for template.yaml, such as PARAMETERS='CompressionFormat=zstd'."
 	@echo "  deploy needs credentials (AWS_PROFILE or keys) and a region (AWS_DEFAULT_REGION or the profile's)."
-	@echo "  The first demo, up or test takes some 10 minutes: it fetches 1.6 GB of tools and builds everything."
+	@echo "  The first demo, up or test takes 10 to 15 minutes: it fetches 1.6 GB of tools and builds everything."
 
 setup: $(SETUP) ## install the pinned tools into .venv/ (the other targets do it when needed)
 

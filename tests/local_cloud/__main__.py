@@ -91,9 +91,11 @@ def backfill() -> int:
 
 
 def up() -> int:
-    """Leaves a deployed cloud running."""
-    if local.find(STAYS):
-        raise local.CloudError("it is already running; 'make down' stops it")
+    """Leaves a deployed cloud running; one that runs already is left as it is."""
+    commands = STAYS / "commands.txt"
+    if local.find(STAYS) and commands.exists():
+        print(f"It is already running, with what was deployed then; 'make down' stops it.\n{commands.read_text()}")
+        return 0
     _build()
     running = local.start(STAYS)
     try:
@@ -104,7 +106,8 @@ def up() -> int:
     except BaseException:
         local.stop(running)
         raise
-    _print_commands(deployed, tree)
+    commands.write_text(_commands(deployed, tree))
+    print(commands.read_text())
     return 0
 
 
@@ -140,7 +143,8 @@ def _deployed(running: local.Cloud) -> sam.Deployment:
     return deployed
 
 
-def _print_commands(deployed: sam.Deployment, tree: sweep.Tree) -> None:
+def _commands(deployed: sam.Deployment, tree: sweep.Tree) -> str:
+    """What to try; the settings for it are written beside."""
     log_group = f"/aws/lambda/{deployed.outputs['CompressFunctionName']}"
     machine = deployed.outputs["PurgeSweepArn"]
     plan = json.dumps(sweep.PLAN)
@@ -158,8 +162,9 @@ def _print_commands(deployed: sam.Deployment, tree: sweep.Tree) -> None:
     trusting = 'SSL_CERT_FILE="$AWS_CA_BUNDLE" command cargo "$@"'
     lines.append(f'cargo() {{ case "$1 $2" in "lambda invoke"|"lambda deploy") {trusting};; *) command cargo "$@";; esac; }}')
     settings.write_text("\n".join([*lines, ""]))
-    print(f"""
-The local cloud runs (process {deployed.cloud.pid}, {deployed.cloud.endpoint}). Point this shell at it:
+    return f"""
+The local cloud runs (process {deployed.cloud.pid}, {deployed.cloud.endpoint}). Point this shell at it (close it to
+come back to an account of yours):
 
   . {settings.relative_to(sam.ROOT)}
 
@@ -176,14 +181,17 @@ Then, for example:
 The stack's outputs are written for AWS CLI 2; this shell's `aws` is version 1, which does not know all of their options:
 instead of CountCommand there is `sam remote invoke CountFunction`, see below.
 
-Put objects there that nobody tells of, as if they had been there before; count them; compress them; see what could not be:
+Put objects there that nobody tells of, as if they had been there before; count them; compress them; see what could not be;
+let the bucket tell again:
 
+  aws s3api get-bucket-notification-configuration --bucket {deployed.bucket} > .local-cloud/told.json
   aws s3api put-bucket-notification-configuration --bucket {deployed.bucket} --notification-configuration '{{}}'
   for n in $(seq 50); do aws s3 cp --quiet README.md s3://{deployed.bucket}/$(sluice key archive/$n.md); done
   sluice backfill start --job-id how-much --dry-run --watch --poll-seconds 1
   sluice backfill start --job-id first --watch --poll-seconds 1
   sluice backfill status first
   sluice dlq list
+  aws s3api put-bucket-notification-configuration --bucket {deployed.bucket} --notification-configuration file://.local-cloud/told.json
 
 Below {tree.root.relative_to(sam.ROOT)} are files, some of them old. Count them; see what a sweep would remove; let it:
 
@@ -200,7 +208,8 @@ Let the controller look after the file system's mount targets, tick by tick; see
   sam remote invoke MonitorFunction --event '{{}}'
   aws ssm get-parameter --name {deployed.outputs["MountTargetsParameter"]} --query Parameter.Value --output text
 
-Stop it with: make down""")
+Stop it with: make down
+"""
 
 
 if __name__ == "__main__":
