@@ -21,6 +21,7 @@ Exit codes:
   3  refused or not completed: over a budget, not confirmed, somebody else is at it, something is left
   4  not found: no such job, queue, function, state machine or directory
   5  no access: credentials are missing or expired, or a right is
+  130  interrupted while it watched; what was watched goes on
 
 AWS settings are the SDK's: AWS_PROFILE, AWS_REGION, ~/.aws/config (IAM Identity Center and credential_process included), \
 instance and container roles. AWS_ENDPOINT_URL points all of it at a local cloud, AWS_CA_BUNDLE says whose certificates it trusts.

@@ -73,6 +73,15 @@ impl Aws {
         Ok(Self { config })
     }
 
+    /// The same error, if it is not that there is no such stack.
+    pub(crate) fn in_stack(&self, stack: &Stack, error: Error) -> Error {
+        let region = self
+            .config
+            .region()
+            .map_or("none", |region| region.as_ref());
+        error.in_stack(stack, region)
+    }
+
     /// Queues.
     pub(crate) fn sqs(&self) -> aws_sdk_sqs::Client {
         aws_sdk_sqs::Client::new(&self.config)
@@ -123,7 +132,8 @@ impl Aws {
 
     /// The ARN of a state machine of the stack: it is where the stack's queue is.
     pub(crate) async fn machine(&self, stack: &Stack, machine: &str) -> Result<String, Error> {
-        let queue = self.queue(&stack.queue()).await?;
+        let queue = self.queue(&stack.queue()).await;
+        let queue = queue.map_err(|error| self.in_stack(stack, error))?;
         machine_arn(&queue.arn, machine).ok_or_else(|| Error::NotUnderstood {
             what: format!("queue {}", queue.name),
         })

@@ -2,124 +2,149 @@
 
 mod abort;
 mod attended;
+mod begin;
+mod find;
 mod input;
 mod watch;
 mod words;
 
 use serde_json::json;
 use shared::job::{JobRecord, JobState};
-use shared::jobs::Jobs;
 use time::OffsetDateTime;
 
 use crate::args::backfill::{Action, Backfill, Start, Status, Verify};
 use crate::aws::Aws;
 use crate::error::{End, Error};
-use crate::executions::Machine;
 use crate::names::{JobId, Stack, last_part};
 use crate::show::{Show, note};
 
-use self::attended::Attended;
-use self::watch::Watch;
+use self::begin::{Begun, begin};
+use self::find::{Backfills, Found, planning_words, still_planned};
+use self::watch::{Watch, unless_interrupted};
 
 /// Does what was asked.
 pub(crate) async fn run(args: Backfill, stack: &Stack, show: Show) -> Result<End, Error> {
     let aws = Aws::load().await?;
-    match args.action {
-        Action::Start(args) => start(&aws, stack, show, args).await,
-        Action::Status(args) => status(&aws, stack, show, &args).await,
-        Action::Abort(args) => abort::run(&aws, stack, show, &args.job).await,
-        Action::Verify(args) => verify(&aws, stack, show, &args).await,
-    }
+    let backfills = Backfills::new(&aws, stack);
+    let done = match args.action {
+        Action::Start(args) => start(&backfills, show, &args).await,
+        Action::Status(args) => status(&backfills, show, &args).await,
+        Action::Abort(args) => abort::run(&backfills, show, &args.job).await,
+        Action::Verify(args) => verify(&backfills, show, &args).await,
+    };
+    done.map_err(|error| aws.in_stack(stack, error))
 }
 
-async fn start(aws: &Aws, stack: &Stack, show: Show, args: Start) -> Result<End, Error> {
-    let now = OffsetDateTime::now_utc();
+async fn start(backfills: &Backfills<'_>, show: Show, args: &Start) -> Result<End, Error> {
     let job = match &args.job_id {
         Some(job) => job.clone(),
-        None => JobId::new(now, random()),
+        None => JobId::new(OffsetDateTime::now_utc(), random()),
     };
-    let name = if args.resume {
-        job.another_execution("resume", now)
-    } else {
-        job.as_str().to_owned()
+    let begun = begin(backfills, &job, args).await?;
+    let work = async {
+        if args.watching.watch {
+            started(show, &job, &begun, args, true)?;
+            let watch = Watch::new(backfills, show, args.watching);
+            let ended = watch.execution(&job, &begun).await?;
+            let record = watch.result(ended, &begun.execution)?;
+            return result(show, &record);
+        }
+        let is_planned = begun.is_planned(backfills, &job).await?;
+        started(show, &job, &begun, args, is_planned)?;
+        Ok(End::Done)
     };
-    let jobs = aws.jobs(stack);
-    let machine = Machine::of(aws, stack, &stack.backfill()).await?;
-    if args.resume {
-        can_go_on(&jobs, &machine, &job).await?;
-    }
-    let input = input::start(&args, &job);
-    let execution = machine.start(&name, &input).await?;
-    let started = json!({"job_id": job.as_str(), "execution": execution, "status": "started"});
-    show.document(&started, || started_words(&job, args.resume))?;
-    if !args.watching.watch {
-        return Ok(End::Done);
-    }
-    let watch = Watch::new(&jobs, show, args.watching);
-    let record = watch.execution(&job, &machine, &execution).await?;
-    result(show, &record)
+    unless_interrupted(work, || goes_on(&job)).await
 }
 
-/// Said at once, and not by an execution that fails a minute later.
-async fn can_go_on(jobs: &Jobs, machine: &Machine, job: &JobId) -> Result<(), Error> {
-    let record = jobs.get(job.as_str()).await?;
-    if record.state == JobState::Completed {
-        return Err(Error::Refused(format!("job {job} is completed")));
-    }
-    let running = machine
-        .running(|name, input| job.is_of(name, input))
-        .await?;
-    let state = record.state.label();
-    if let Some(execution) = running.first() {
-        let execution = last_part(execution);
-        return Err(Error::Refused(format!(
-            "job {job} is {state} and runs: execution {execution}"
-        )));
-    }
-    if !record.state.is_final() {
-        note(&format!(
-            "job {job} is {state} though no execution of it runs: if anything of it changed a short while ago, going on is \
-             refused until sluice backfill abort {job}"
-        ));
-    }
-    Ok(())
+/// Says that a job has begun, or that it will.
+fn started(
+    show: Show,
+    job: &JobId,
+    begun: &Begun,
+    args: &Start,
+    is_planned: bool,
+) -> Result<(), Error> {
+    let status = if is_planned { "started" } else { "planning" };
+    let document = json!({"job_id": job.as_str(), "execution": begun.execution, "status": status});
+    show.document(&document, || {
+        let how = match (is_planned, args.resume) {
+            (false, _) => "is still being planned",
+            (true, true) => "goes on",
+            (true, false) => "is started",
+        };
+        let next = format!("\nsluice backfill status {job} --watch");
+        let next = if args.watching.watch { "" } else { &next };
+        format!("job {job} {how}{next}")
+    })
 }
 
-fn started_words(job: &JobId, resumed: bool) -> String {
-    let how = if resumed { "goes on" } else { "is started" };
-    format!("job {job} {how}\nsluice backfill status {job} --watch")
+fn goes_on(job: &JobId) -> String {
+    format!("the job goes on; sluice backfill abort {job} ends it")
 }
 
-async fn status(aws: &Aws, stack: &Stack, show: Show, args: &Status) -> Result<End, Error> {
-    let jobs = aws.jobs(stack);
+async fn status(backfills: &Backfills<'_>, show: Show, args: &Status) -> Result<End, Error> {
+    let job = &args.job;
     if args.watching.watch {
-        let record = Watch::new(&jobs, show, args.watching)
-            .record(&args.job, Attended::new(aws, stack, &args.job))
-            .await?;
-        return result(show, &record);
+        let work = async {
+            let watch = Watch::new(backfills, show, args.watching);
+            let record = watch.record(job).await?;
+            result(show, &record)
+        };
+        return unless_interrupted(work, || goes_on(job)).await;
     }
-    let record = jobs.get(args.job.as_str()).await?;
-    show.document(&record, || words::record(&record))?;
+    match backfills.find(job).await? {
+        Found::Record(record) => show.document(&record, || words::record(&record))?,
+        Found::Planned(execution) => {
+            let document =
+                json!({"job_id": job.as_str(), "state": "planning", "execution": execution});
+            show.document(&document, || planning_words(job, &execution))?;
+        }
+    }
     Ok(End::Done)
 }
 
-async fn verify(aws: &Aws, stack: &Stack, show: Show, args: &Verify) -> Result<End, Error> {
-    let jobs = aws.jobs(stack);
-    jobs.get(args.job.as_str()).await?;
-    let machine = Machine::of(aws, stack, &stack.backfill()).await?;
-    let name = args
-        .job
-        .another_execution("verify", OffsetDateTime::now_utc());
-    let input = json!({"action": "verify", "job_id": args.job.as_str()});
-    let execution = machine.start(&name, &input).await?;
+async fn verify(backfills: &Backfills<'_>, show: Show, args: &Verify) -> Result<End, Error> {
+    let job = &args.job;
+    let before = can_be_verified(backfills, job).await?;
+    let name = job.another_execution("verify", OffsetDateTime::now_utc(), random());
+    let input = json!({"action": "verify", "job_id": job.as_str()});
+    let execution = backfills.machine().await?.start(&name, &input).await?;
     note(&format!("verifying, execution {}", last_part(&execution)));
-    let watch = Watch::new(&jobs, show, args.watching);
-    let record = watch.execution(&args.job, &machine, &execution).await?;
-    if args.watching.watch {
-        return result(show, &record);
+    let begun = Begun {
+        execution,
+        before: Some(before),
+    };
+    let work = async {
+        let watch = Watch::new(backfills, show, args.watching);
+        let ended = watch.execution(job, &begun).await?;
+        watch.verified(ended, &begun.execution)
+    };
+    let goes_on =
+        || format!("the verification goes on; sluice backfill status {job} has its result");
+    let (record, end) = unless_interrupted(work, goes_on).await?;
+    if !args.watching.watch || show.has_bar() {
+        show.document(&record, || words::record(&record))?;
     }
-    show.document(&record, || words::record(&record))?;
-    Ok(end(&record))
+    Ok(end)
+}
+
+/// The record of a job of which something can be left over.
+async fn can_be_verified(backfills: &Backfills<'_>, job: &JobId) -> Result<JobRecord, Error> {
+    let record = match backfills.find(job).await? {
+        Found::Record(record) => *record,
+        Found::Planned(execution) => return Err(still_planned(job, &execution)),
+    };
+    if record.dry_run {
+        let words = format!("job {job} is a dry run: it sent nothing, there is nothing to verify");
+        return Err(Error::Refused(words));
+    }
+    if record.state == JobState::Aborted {
+        let words = format!(
+            "job {job} is aborted: go on with it first, sluice backfill start --job-id {job} --resume"
+        );
+        return Err(Error::Refused(words));
+    }
+    Ok(record)
 }
 
 /// What a watched job came to. Its last line of JSON was printed while it was watched.

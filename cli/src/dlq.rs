@@ -24,9 +24,10 @@ struct Queues {
 /// Does what was asked.
 pub(crate) async fn run(args: Dlq, stack: &Stack, show: Show) -> Result<End, Error> {
     let aws = Aws::load().await?;
+    let source = aws.queue(&stack.queue()).await;
     let queues = Queues {
         client: aws.sqs(),
-        source: aws.queue(&stack.queue()).await?,
+        source: source.map_err(|error| aws.in_stack(stack, error))?,
         dead: aws.queue(&stack.dead_letters()).await?,
     };
     match args.action {

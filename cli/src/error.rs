@@ -1,5 +1,7 @@
 //! What can go wrong, and which exit code that is.
 
+mod kind;
+
 use std::error::Error as StdError;
 use std::io;
 use std::process::ExitCode;
@@ -8,6 +10,11 @@ use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use shared::env::EnvError;
 use shared::jobs::JobsError;
 use shared::telemetry::error_chain;
+
+pub(crate) use self::kind::{Kind, bare};
+
+use self::kind::{of_execution, of_function, of_path, of_service};
+use crate::names::Stack;
 
 /// How a command that could be carried out ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,49 +31,6 @@ impl From<End> for ExitCode {
             End::Done => Self::SUCCESS,
             End::NotCompleted => Kind::NotCompleted.exit_code(),
         }
-    }
-}
-
-/// What an operator can do about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// Read the words, perhaps try again.
-    Failed,
-    /// Ask differently.
-    Usage,
-    /// Mend what refuses, or wait.
-    NotCompleted,
-    /// Look for the right name, stack or region.
-    NotFound,
-    /// Sign in, or ask for a right.
-    Access,
-}
-
-impl Kind {
-    /// Its name in JSON.
-    pub(crate) const fn label(self) -> &'static str {
-        match self {
-            Self::Failed => "failed",
-            Self::Usage => "usage",
-            Self::NotCompleted => "not_completed",
-            Self::NotFound => "not_found",
-            Self::Access => "access",
-        }
-    }
-
-    /// As `--help` says.
-    pub(crate) const fn code(self) -> u8 {
-        match self {
-            Self::Failed => 1,
-            Self::Usage => 2,
-            Self::NotCompleted => 3,
-            Self::NotFound => 4,
-            Self::Access => 5,
-        }
-    }
-
-    fn exit_code(self) -> ExitCode {
-        self.code().into()
     }
 }
 
@@ -88,6 +52,27 @@ pub(crate) enum Error {
         job: String,
         /// Where its record stands.
         state: &'static str,
+    },
+    /// A job that has no record: what was to plan it came to nothing.
+    #[error("job {job} has not begun")]
+    NeverBegan {
+        /// Which.
+        job: String,
+        /// How its execution ended.
+        source: Box<Error>,
+    },
+    /// Who watched has gone.
+    #[error("{0}")]
+    Interrupted(String),
+    /// Nothing here has such a name in front.
+    #[error("no stack {stack} here: region {region} has no {part}")]
+    NoStack {
+        /// As it was given.
+        stack: String,
+        /// Where it was looked for.
+        region: String,
+        /// What a stack has.
+        part: String,
     },
     /// A path of this machine.
     #[error("{path}")]
@@ -173,12 +158,41 @@ impl Error {
         }
     }
 
+    /// Whether a service has said this.
+    pub(crate) fn is_of(&self, code: &str) -> bool {
+        matches!(self, Self::Service { code: said, .. } if bare(said) == code)
+    }
+
+    /// Whether a verification has found something.
+    pub(crate) fn is_incomplete(&self) -> bool {
+        matches!(self, Self::Execution { error, .. } if error == "Backfill.Incomplete")
+    }
+
+    /// The same, if it is not that the whole stack is missing.
+    pub(crate) fn in_stack(self, stack: &Stack, region: &str) -> Self {
+        let part = match &self {
+            Self::Service { code, subject, .. } => missing(bare(code), subject, stack),
+            Self::Jobs(JobsError::Service { code, table, .. }) => missing(bare(code), table, stack),
+            _ => None,
+        };
+        let Some(part) = part else {
+            return self;
+        };
+        Self::NoStack {
+            stack: stack.to_string(),
+            region: region.to_owned(),
+            part,
+        }
+    }
+
     /// What can be done about it.
     pub(crate) fn kind(&self) -> Kind {
         match self {
             Self::Usage(_) | Self::Settings(_) => Kind::Usage,
             Self::Refused(_) | Self::Abandoned { .. } => Kind::NotCompleted,
-            Self::Jobs(JobsError::NoSuchJob { .. }) => Kind::NotFound,
+            Self::Interrupted(_) => Kind::Interrupted,
+            Self::NeverBegan { source, .. } => source.kind(),
+            Self::Jobs(JobsError::NoSuchJob { .. }) | Self::NoStack { .. } => Kind::NotFound,
             Self::Path { source, .. } => of_path(source.kind()),
             Self::Service { code, detail, .. } => of_service(code, detail),
             Self::Jobs(JobsError::Service { code, source, .. }) => {
@@ -207,112 +221,13 @@ fn words_of(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn of_path(kind: io::ErrorKind) -> Kind {
-    match kind {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Kind::NotFound,
-        io::ErrorKind::PermissionDenied => Kind::Access,
-        _ => Kind::Failed,
-    }
-}
-
-/// By the services' own words. Source: their API references, "Common errors" and those of each action.
-fn of_service(code: &str, detail: &str) -> Kind {
-    let name = code.rsplit(['#', '.']).next().unwrap_or(code);
-    let name = name.strip_suffix("Exception").unwrap_or(name);
-    match name {
-        "AccessDenied"
-        | "ExpiredToken"
-        | "IncompleteSignature"
-        | "InvalidClientTokenId"
-        | "InvalidSignature"
-        | "KmsAccessDenied"
-        | "KMSAccessDenied"
-        | "MissingAuthenticationToken"
-        | "NotAuthorized"
-        | "OptInRequired"
-        | "SignatureDoesNotMatch"
-        | "UnrecognizedClient" => Kind::Access,
-        "ExecutionDoesNotExist"
-        | "NonExistentQueue"
-        | "QueueDoesNotExist"
-        | "ResourceNotFound"
-        | "StateMachineDoesNotExist"
-        | "StateMachineDeleting" => Kind::NotFound,
-        "ExecutionAlreadyExists" => Kind::NotCompleted,
-        // No request was made: nobody could say who asks.
-        "NoAnswer" if detail.contains("credential") => Kind::Access,
-        _ => Kind::Failed,
-    }
-}
-
-/// By the labels of the functions' errors.
-fn of_function(label: &str) -> Kind {
-    match label {
-        "BadPayload" => Kind::Usage,
-        "BadRoot" => Kind::NotFound,
-        "InProgress" | "NoLease" => Kind::NotCompleted,
-        _ => Kind::Failed,
-    }
-}
-
-/// By the names that the state machines give their failures.
-fn of_execution(error: &str) -> Kind {
-    match error {
-        "Purge.BadInput" | "BadPayload" => Kind::Usage,
-        "InProgress" | "JobExists" | "WrongState" => Kind::NotCompleted,
-        "NoSuchJob" => Kind::NotFound,
-        "AccessDenied" => Kind::Access,
-        _ => Kind::Failed,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn service(code: &str, detail: &str) -> Kind {
-        Error::Service {
-            operation: "GetItem",
-            subject: "t".to_owned(),
-            code: code.to_owned(),
-            detail: detail.to_owned(),
+/// The part of a stack that is not there, if that is what a service says.
+fn missing(code: &str, subject: &str, stack: &Stack) -> Option<String> {
+    match code {
+        "ResourceNotFound" if subject == stack.backfill() => Some(format!("table {subject}")),
+        "NonExistentQueue" | "QueueDoesNotExist" if subject == stack.queue() => {
+            Some(format!("queue {subject}"))
         }
-        .kind()
-    }
-
-    #[test]
-    fn a_service_is_understood_by_its_own_word() {
-        for (code, kind) in [
-            ("AccessDeniedException", Kind::Access),
-            ("ExpiredTokenException", Kind::Access),
-            ("AWS.SimpleQueueService.NonExistentQueue", Kind::NotFound),
-            ("com.amazonaws.sqs#QueueDoesNotExist", Kind::NotFound),
-            ("StateMachineDoesNotExist", Kind::NotFound),
-            ("ExecutionAlreadyExists", Kind::NotCompleted),
-            ("ThrottlingException", Kind::Failed),
-            ("NoAnswer", Kind::Failed),
-        ] {
-            assert_eq!(service(code, "words"), kind, "{code}");
-        }
-    }
-
-    #[test]
-    fn missing_credentials_are_a_matter_of_access() {
-        assert_eq!(
-            service("NoAnswer", "no providers in chain provided credentials"),
-            Kind::Access
-        );
-    }
-
-    #[test]
-    fn exit_codes_are_the_documented_ones() {
-        let kinds = [
-            Kind::Failed,
-            Kind::Usage,
-            Kind::NotCompleted,
-            Kind::NotFound,
-            Kind::Access,
-        ];
-        assert_eq!(kinds.map(Kind::code), [1, 2, 3, 4, 5]);
+        _ => None,
     }
 }

@@ -7,7 +7,10 @@ use shared::payload::said;
 
 use crate::aws::Aws;
 use crate::error::Error;
-use crate::names::{Stack, last_part};
+use crate::names::{JobId, Stack, last_part};
+
+/// Executions on a page, the newest first. Source: Step Functions API reference, "`ListExecutions`".
+const LISTED_MAX: i32 = 1_000;
 
 /// A state machine.
 #[derive(Clone, Debug)]
@@ -120,6 +123,39 @@ impl Machine {
             }
         }
         Ok(found)
+    }
+
+    /// The newest execution that was to begin a job, and how it stands: the one of its name, or one more after that has ended.
+    pub(crate) async fn beginning(&self, job: &JobId) -> Result<Option<(String, Standing)>, Error> {
+        let named = format!("{}:{job}", self.executions_arn());
+        let standing = match self.look(&named).await {
+            Ok((standing, _)) => standing,
+            Err(error) if error.is_of("ExecutionDoesNotExist") => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        if matches!(standing, Standing::Running) {
+            return Ok(Some((named, standing)));
+        }
+        let asked = self.client.list_executions().state_machine_arn(&self.arn);
+        let listed = asked.max_results(LISTED_MAX).send().await;
+        let listed =
+            listed.map_err(|error| Error::service("ListExecutions", self.name(), &error))?;
+        let prefix = job.executions("start");
+        let others = listed.executions.into_iter();
+        let mut others: Vec<_> = others.filter(|it| it.name.starts_with(&prefix)).collect();
+        // By their names, which have the time.
+        others.sort_by(|one, other| other.name.cmp(&one.name));
+        for other in others {
+            let (standing, input) = self.look(&other.execution_arn).await?;
+            if job.is_of(&other.name, &input) {
+                return Ok(Some((other.execution_arn, standing)));
+            }
+        }
+        Ok(Some((named, standing)))
+    }
+
+    fn executions_arn(&self) -> String {
+        self.arn.replace(":stateMachine:", ":execution:")
     }
 
     /// Stops one, and the map runs below it.

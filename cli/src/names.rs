@@ -10,6 +10,9 @@ use time::OffsetDateTime;
 /// Longest name of an execution, characters. Source: Step Functions API reference, "`StartExecution`".
 const EXECUTION_NAME_MAX: usize = 80;
 
+/// What is in the name of one more execution, beside that of the job and why there is one more.
+const OTHERS: &str = "--20261121T224500Z-5f1c09";
+
 /// A stack; everything of it has its name in front.
 #[derive(Clone, Debug)]
 pub(crate) struct Stack(String);
@@ -17,6 +20,12 @@ pub(crate) struct Stack(String);
 impl From<String> for Stack {
     fn from(name: String) -> Self {
         Self(name)
+    }
+}
+
+impl fmt::Display for Stack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -100,11 +109,17 @@ impl JobId {
         &self.0
     }
 
-    /// The name of one more execution for this job, such as `JOB-resume-20261121T224500Z`.
-    pub(crate) fn another_execution(&self, why: &str, now: OffsetDateTime) -> String {
-        let suffix = format!("-{why}-{}Z", stamp(now));
-        let kept = self.0.len().min(EXECUTION_NAME_MAX - suffix.len());
-        format!("{}{suffix}", &self.0[..kept])
+    /// The name of one more execution for this job, such as `JOB-resume-20261121T224500Z-5f1c09`.
+    pub(crate) fn another_execution(&self, why: &str, now: OffsetDateTime, random: u64) -> String {
+        let suffix = format!("{}Z-{:06x}", stamp(now), random & 0xff_ffff);
+        format!("{}{suffix}", self.executions(why))
+    }
+
+    /// What the names of such executions begin with.
+    pub(crate) fn executions(&self, why: &str) -> String {
+        let suffix_length = why.len() + OTHERS.len();
+        let kept = self.0.len().min(EXECUTION_NAME_MAX - suffix_length);
+        format!("{}-{why}-", &self.0[..kept])
     }
 
     /// Whether an execution is for this job, by its input; without a `job_id` there, its own name is the job's.
@@ -241,12 +256,14 @@ mod tests {
         for length in [1, 79, 80] {
             let job = JobId::from_str(&"x".repeat(length)).unwrap();
             for why in ["resume", "verify"] {
-                let name = job.another_execution(why, now());
+                let name = job.another_execution(why, now(), 0xab_cdef);
                 assert!(name.len() <= 80 && name != job.as_str(), "{name}");
                 assert!(
-                    name.ends_with(&format!("-{why}-20261121T224503Z")),
+                    name.ends_with(&format!("-{why}-20261121T224503Z-abcdef")),
                     "{name}"
                 );
+                assert!(name.starts_with(&job.executions(why)), "{name}");
+                assert_ne!(name, job.another_execution(why, now(), 1));
             }
         }
     }

@@ -10,7 +10,8 @@ use crate::names::{JobId, ObjectAt, Partitions};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A job lists the bucket (or reads an inventory) and puts every object into the queue of the compressor, behind live \
-traffic; when the queue has worked through, it counts what is left over, and only then it is completed.
+traffic; when the queue has worked through, it counts what is left over, and only then it is completed. Ctrl-C ends a --watch, \
+exit code 130, and not the job.
 
 Examples:
   sluice backfill start --dry-run --watch
@@ -75,7 +76,8 @@ Examples:
   sluice backfill start --job-id nightly-7 --resume
       go on where the job stopped
 
-With --watch the exit code is 0 only if the job is completed, else 3.")]
+It waits until the job is planned, 15 seconds at most; exit codes 1 to 5 say why it could not be. A name is free as long as it \
+has no job. With --watch the exit code is 0 only if the job is completed, else 3.")]
 pub(crate) struct Start {
     /// Name of the job, 1 to 80 of A-Z a-z 0-9 _ -; default: made from the time.
     #[arg(long, value_name = "ID", value_parser = JobId::from_str)]
@@ -115,8 +117,9 @@ pub(crate) struct Start {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Counts of a running job may lag behind a little; remaining and missing_outputs are those of the last verification. \
-Without --watch the exit code says only whether the job could be read; with it, 0 is completed and 3 is not, also if no \
-execution of the job runs any more.
+A job that is still being planned has the state planning and no counts; why one could not be planned is said. Without --watch \
+the exit code says only whether the job could be read; with it, 0 is completed and 3 is not, also if no execution of the job \
+runs any more.
 
 Examples:
   sluice backfill status nightly-7
@@ -149,7 +152,8 @@ pub(crate) struct Abort {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Waits for the result. Exit code 0: no source is left over and no output is missing. 3: something is, and the record \
-says how much.
+says how much. A verification that fails itself has no result and prints none. A dry run has nothing to verify, and a job that \
+was aborted is gone on with first: exit code 3.
 
 Examples:
   sluice backfill verify nightly-7

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use serde_json::json;
 use shared::job::{JobRecord, JobState};
-use shared::jobs::{Item, Jobs, JobsError, RECORD, ask_until, key, text};
+use shared::jobs::{Item, Jobs, RECORD, ask_until, key, text};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::time::Instant;
 
-use crate::aws::Aws;
 use crate::error::{End, Error};
-use crate::executions::Machine;
-use crate::names::{JobId, Stack, last_part};
+use crate::names::{JobId, last_part};
 use crate::show::{Show, counted, note};
+
+use super::find::{Backfills, Found, still_planned};
 
 /// Who ended it, in the record and in its executions.
 const REASON: &str = "ended by sluice backfill abort";
@@ -22,10 +22,10 @@ const REASON: &str = "ended by sluice backfill abort";
 const MARKING_MAX: Duration = Duration::from_secs(30);
 
 /// Ends a job; one that is still being planned has executions and no record.
-pub(super) async fn run(aws: &Aws, stack: &Stack, show: Show, job: &JobId) -> Result<End, Error> {
-    let jobs = aws.jobs(stack);
-    let mut marked = mark(&jobs, job).await?;
-    let machine = Machine::of(aws, stack, &stack.backfill()).await?;
+pub(super) async fn run(backfills: &Backfills<'_>, show: Show, job: &JobId) -> Result<End, Error> {
+    let jobs = backfills.jobs();
+    let mut marked = mark(jobs, job).await?;
+    let machine = backfills.machine().await?;
     let running = machine
         .running(|name, input| job.is_of(name, input))
         .await?;
@@ -33,11 +33,14 @@ pub(super) async fn run(aws: &Aws, stack: &Stack, show: Show, job: &JobId) -> Re
         machine.stop(execution, "Backfill.Aborted", REASON).await?;
     }
     // Its plan may have become whole meanwhile.
-    marked = marked || (!running.is_empty() && mark(&jobs, job).await?);
-    let record = match jobs.get(job.as_str()).await {
-        Ok(record) => Some(record),
-        Err(JobsError::NoSuchJob { .. }) if !running.is_empty() => None,
-        Err(error) => return Err(error.into()),
+    marked = marked || (!running.is_empty() && mark(jobs, job).await?);
+    let record = match backfills.record(job).await? {
+        None if running.is_empty() => match backfills.find(job).await? {
+            Found::Record(record) => Some(*record),
+            // It was started after it was looked for.
+            Found::Planned(execution) => return Err(still_planned(job, &execution)),
+        },
+        record => record,
     };
     let names: Vec<_> = running.iter().map(|arn| last_part(arn)).collect();
     let state = record.as_ref().map(|record| record.state);
@@ -68,10 +71,15 @@ fn end(record: Option<&JobRecord>) -> End {
     }
 }
 
+/// Whole seconds, as everywhere in a record.
+fn rfc3339(at: OffsetDateTime) -> String {
+    let at = at.replace_nanosecond(0).unwrap_or(at);
+    at.format(&Rfc3339).unwrap_or_default()
+}
+
 /// Marks a job that is under way; whether it was one.
 async fn mark(jobs: &Jobs, job: &JobId) -> Result<bool, Error> {
-    let now = OffsetDateTime::now_utc().format(&Rfc3339);
-    let now = now.unwrap_or_default();
+    let now = rfc3339(OffsetDateTime::now_utc());
     let values: Item = [
         (":aborted", JobState::Aborted.label()),
         (":listing", JobState::Listing.label()),

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::aws::Aws;
 use crate::error::Error;
-use crate::executions::Machine;
-use crate::names::{JobId, Stack};
+use crate::names::JobId;
 use crate::show::note;
+
+use super::find::Backfills;
 
 /// Looks at the record for one at the executions, and the longest time between two of those.
 const RECORDS: u32 = 10;
@@ -19,10 +19,8 @@ const ABSENCES: u32 = 2;
 
 /// One who looks after a job's executions while its record is watched.
 pub(super) struct Attended<'a> {
-    aws: &'a Aws,
-    stack: &'a Stack,
+    backfills: &'a Backfills<'a>,
     job: &'a JobId,
-    machine: Option<Machine>,
     records: u32,
     looked: Instant,
     absences: u32,
@@ -30,12 +28,10 @@ pub(super) struct Attended<'a> {
 }
 
 impl<'a> Attended<'a> {
-    pub(super) fn new(aws: &'a Aws, stack: &'a Stack, job: &'a JobId) -> Self {
+    pub(super) fn new(backfills: &'a Backfills<'a>, job: &'a JobId) -> Self {
         Self {
-            aws,
-            stack,
+            backfills,
             job,
-            machine: None,
             records: 0,
             looked: Instant::now(),
             absences: 0,
@@ -65,12 +61,8 @@ impl<'a> Attended<'a> {
         self.absences >= ABSENCES
     }
 
-    async fn runs(&mut self) -> Result<bool, Error> {
-        let machine = match self.machine.take() {
-            Some(machine) => machine,
-            None => Machine::of(self.aws, self.stack, &self.stack.backfill()).await?,
-        };
-        let machine = self.machine.insert(machine);
+    async fn runs(&self) -> Result<bool, Error> {
+        let machine = self.backfills.machine().await?;
         let running = machine.running(|name, input| self.job.is_of(name, input));
         Ok(!running.await?.is_empty())
     }

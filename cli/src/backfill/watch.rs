@@ -3,21 +3,22 @@
 use std::time::Duration;
 
 use shared::job::JobRecord;
-use shared::jobs::{Jobs, JobsError};
 
 use crate::args::backfill::Watching;
-use crate::error::Error;
-use crate::executions::{Machine, Standing};
+use crate::error::{End, Error};
+use crate::executions::Standing;
 use crate::names::JobId;
 use crate::progress::Bar;
 use crate::show::{Show, json, note};
 
 use super::attended::Attended;
+use super::begin::Begun;
+use super::find::{Backfills, Found, planning_words};
 use super::words::far;
 
 /// One who watches.
 pub(super) struct Watch<'a> {
-    jobs: &'a Jobs,
+    backfills: &'a Backfills<'a>,
     show: Show,
     every: Duration,
     /// Whether anybody wants to see it.
@@ -25,10 +26,21 @@ pub(super) struct Watch<'a> {
     bar: Bar,
 }
 
+/// How an execution ended, and the record after that.
+#[derive(Debug)]
+pub(super) struct Ended {
+    standing: Standing,
+    record: Option<JobRecord>,
+    /// Whether the record is this execution's doing.
+    is_news: bool,
+    /// Whether it was printed.
+    is_told: bool,
+}
+
 impl<'a> Watch<'a> {
-    pub(super) fn new(jobs: &'a Jobs, show: Show, watching: Watching) -> Self {
+    pub(super) fn new(backfills: &'a Backfills<'a>, show: Show, watching: Watching) -> Self {
         Self {
-            jobs,
+            backfills,
             show,
             every: Duration::from_secs_f64(watching.every.0),
             shown: watching.watch,
@@ -37,15 +49,19 @@ impl<'a> Watch<'a> {
     }
 
     /// Until the record is in a final state, or nobody works on it any more.
-    pub(super) async fn record(
-        &self,
-        job: &JobId,
-        mut attended: Attended<'_>,
-    ) -> Result<JobRecord, Error> {
+    pub(super) async fn record(&self, job: &JobId) -> Result<JobRecord, Error> {
+        let mut attended = Attended::new(self.backfills, job);
         let (mut last, mut is_abandoned) = (None, false);
         loop {
             // After the executions: what the last one did last is in the record.
-            let record = self.jobs.get(job.as_str()).await?;
+            let record = match self.backfills.find(job).await? {
+                Found::Record(record) => *record,
+                Found::Planned(execution) => {
+                    self.bar.say(planning_words(job, &execution));
+                    tokio::time::sleep(self.every).await;
+                    continue;
+                }
+            };
             self.tell(&record, &mut last)?;
             if record.state.is_final() {
                 self.bar.end();
@@ -66,64 +82,123 @@ impl<'a> Watch<'a> {
     }
 
     /// Until the execution has ended: a job that is gone on with or verified is in a final state when it begins, and one
-    /// that could not begin has no record.
-    pub(super) async fn execution(
-        &self,
-        job: &JobId,
-        machine: &Machine,
-        execution: &str,
-    ) -> Result<JobRecord, Error> {
-        let mut last = None;
+    /// that could not begin has no record. What the record was before is not shown.
+    pub(super) async fn execution(&self, job: &JobId, begun: &Begun) -> Result<Ended, Error> {
+        let machine = self.backfills.machine().await?;
+        let (mut last, mut is_news, mut is_told) = (begun.before.clone(), false, false);
         loop {
             // In this order: what the execution did last is in the record.
-            let (standing, _) = machine.look(execution).await?;
-            let record = match self.jobs.get(job.as_str()).await {
-                Ok(record) => Some(record),
-                Err(JobsError::NoSuchJob { .. }) => None,
-                Err(error) => return Err(error.into()),
-            };
+            let (standing, _) = machine.look(&begun.execution).await?;
+            let record = self.backfills.record(job).await?;
             if let Some(record) = &record {
-                self.tell(record, &mut last)?;
+                is_news |= begun.is_news(record);
+                is_told |= self.tell(record, &mut last)?;
             }
             if !matches!(standing, Standing::Running) {
                 self.bar.end();
-                return ended(&standing, record, execution);
+                return Ok(Ended {
+                    standing,
+                    record,
+                    is_news,
+                    is_told,
+                });
             }
             tokio::time::sleep(self.every).await;
         }
     }
 
-    /// What has changed, once.
-    fn tell(&self, record: &JobRecord, last: &mut Option<JobRecord>) -> Result<(), Error> {
+    /// What has changed, once; whether it had.
+    fn tell(&self, record: &JobRecord, last: &mut Option<JobRecord>) -> Result<bool, Error> {
         if last.as_ref() == Some(record) {
-            return Ok(());
+            return Ok(false);
         }
         let far = far(record);
         self.bar.set(far.done, far.all, far.words);
+        self.print(record)?;
+        *last = Some(record.clone());
+        Ok(true)
+    }
+
+    fn print(&self, record: &JobRecord) -> Result<(), Error> {
         if self.shown && !self.show.has_bar() {
             json(record)?;
         }
-        *last = Some(record.clone());
         Ok(())
+    }
+
+    /// The record that an execution came to. Its final state says more than the execution; without one of its own only the
+    /// execution can say what happened.
+    pub(super) fn result(&self, ended: Ended, execution: &str) -> Result<JobRecord, Error> {
+        let failure = ended.standing.failure(execution);
+        let record = match (ended.record, failure) {
+            (Some(record), None) => record,
+            (Some(record), Some(failure)) if record.state.is_final() && ended.is_news => {
+                note(&failure.to_string());
+                record
+            }
+            (_, Some(failure)) => return Err(failure),
+            (None, None) => {
+                let what = "the state machine".to_owned();
+                return Err(Error::NotUnderstood { what });
+            }
+        };
+        if !ended.is_told {
+            self.print(&record)?;
+        }
+        Ok(record)
+    }
+
+    /// The record that a verification came to.
+    pub(super) fn verified(
+        &self,
+        ended: Ended,
+        execution: &str,
+    ) -> Result<(JobRecord, End), Error> {
+        let is_told = ended.is_told;
+        let (record, end) = ended.verified(execution)?;
+        if !is_told {
+            self.print(&record)?;
+        }
+        Ok((record, end))
     }
 }
 
-/// A final state says more than the execution; without one only the execution can say what happened.
-fn ended(
-    standing: &Standing,
-    record: Option<JobRecord>,
-    execution: &str,
-) -> Result<JobRecord, Error> {
-    let failure = standing.failure(execution);
-    match (record, failure) {
-        (Some(record), None) => Ok(record),
-        (Some(record), Some(failure)) if record.state.is_final() => {
-            note(&failure.to_string());
-            Ok(record)
-        }
-        (_, Some(failure)) => Err(failure),
-        (None, None) => Err(Error::NotUnderstood {
+impl Ended {
+    /// What a verification came to, by its own execution alone: the record may be older.
+    fn verified(self, execution: &str) -> Result<(JobRecord, End), Error> {
+        let end = match self.standing.failure(execution) {
+            None => End::Done,
+            Some(failure) if failure.is_incomplete() => {
+                note(&failure.to_string());
+                End::NotCompleted
+            }
+            Some(failure) => return Err(failure),
+        };
+        let record = match self.standing {
+            // Its output is the record as it left it.
+            Standing::Succeeded(output) => serde_json::from_value(output).ok(),
+            _ => None,
+        };
+        let not_understood = || Error::NotUnderstood {
             what: "the state machine".to_owned(),
-        }),
+        };
+        let record = record.or(self.record).ok_or_else(not_understood)?;
+        Ok((record, end))
     }
+}
+
+/// What is done until its end, or until somebody has seen enough: then `goes_on` says what is left to itself.
+pub(super) async fn unless_interrupted<T>(
+    work: impl Future<Output = Result<T, Error>>,
+    goes_on: impl FnOnce() -> String,
+) -> Result<T, Error> {
+    // Nothing of the work is left, a bar is not either, when the words are printed.
+    let interrupted = tokio::select! {
+        // In this order: from here on it is heard, before anything is shown.
+        biased;
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        done = work => return done,
+    };
+    interrupted.map_err(Error::Terminal)?;
+    Err(Error::Interrupted(goes_on()))
 }

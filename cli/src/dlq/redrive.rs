@@ -6,7 +6,7 @@ use aws_sdk_sqs::types::ListMessageMoveTasksResultEntry;
 use serde::Serialize;
 
 use crate::args::dlq::Redrive;
-use crate::error::{End, Error};
+use crate::error::{End, Error, bare};
 use crate::progress::Bar;
 use crate::show::{Show, count, counted, note};
 
@@ -73,10 +73,8 @@ fn is_unknown(error: &Error) -> bool {
     let Error::Service { code, .. } = error else {
         return false;
     };
-    let name = code.rsplit(['#', '.']).next().unwrap_or(code);
-    let name = name.strip_suffix("Exception").unwrap_or(name);
     matches!(
-        name,
+        bare(code),
         "InvalidAction"
             | "NotImplemented"
             | "UnknownOperation"

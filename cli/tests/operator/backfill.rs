@@ -1,7 +1,7 @@
 //! Jobs are started, looked at, ended.
 
 use serde_json::{Value, json};
-use tests::fake_aws::{Execution, FakeAws, Fault, Operation};
+use tests::fake_aws::{Execution, FakeAws, Fault, Operation, Store};
 
 use crate::{STACK, json_against, run_against};
 
@@ -32,6 +32,19 @@ pub(crate) fn put(fake: &FakeAws, job: &str, state: &str) {
     fake.tables(|tables| tables.put(TABLE, &record(job, state)));
 }
 
+/// The next execution that is started makes a record at once.
+pub(crate) fn plans(fake: &FakeAws, job: &str) {
+    let record = record(job, "listing");
+    let plan = move |store: &mut Store| store.tables.put(TABLE, &record);
+    fake.fault(Fault::on(Operation::StartExecution).run(plan));
+}
+
+/// A job that is still being planned.
+pub(crate) fn planning(fake: &FakeAws, job: &str) {
+    let input = json!({"action": "start", "job_id": job});
+    fake.states(|states| states.run("s-backfill", job, input));
+}
+
 fn state(fake: &FakeAws, job: &str) -> Value {
     fake.tables(|tables| tables.item(TABLE, job, "job").unwrap()["state"].clone())
 }
@@ -43,6 +56,7 @@ pub(crate) fn executions(fake: &FakeAws) -> Vec<Execution> {
 #[test]
 fn a_job_is_an_execution_of_its_name() {
     let fake = stack();
+    plans(&fake, "j");
     let words = [
         "backfill",
         "start",
@@ -80,6 +94,10 @@ fn a_job_is_an_execution_of_its_name() {
 fn a_job_without_a_name_gets_one_from_the_time() {
     let fake = stack();
     let jobs = [(); 2].map(|()| {
+        // Which name it gets is not known before, so it is its execution that is over.
+        fake.fault(
+            Fault::on(Operation::DescribeExecution).run(|store| store.states.succeed(json!({}))),
+        );
         let ran = json_against(&fake, &["backfill", "start"]);
         ran.document()["job_id"].as_str().unwrap().to_owned()
     });
@@ -92,44 +110,6 @@ fn a_job_without_a_name_gets_one_from_the_time() {
             "{job}"
         );
     }
-}
-
-#[test]
-fn a_name_that_is_taken_is_refused() {
-    let fake = stack();
-    assert_eq!(
-        run_against(&fake, &["backfill", "start", "--job-id", "j"]).code,
-        0
-    );
-    let again = json_against(&fake, &["backfill", "start", "--job-id", "j", "--dry-run"]);
-    assert_eq!(again.code, 3, "{again:?}");
-    let error: Value = serde_json::from_str(&again.err).unwrap();
-    assert_eq!(error["error"]["kind"], "not_completed");
-    assert_eq!(executions(&fake).len(), 1);
-}
-
-#[test]
-fn a_job_that_is_gone_on_with_has_another_execution() {
-    let fake = stack();
-    put(&fake, "j", "failed");
-    let ran = json_against(&fake, &["backfill", "start", "--job-id", "j", "--resume"]);
-    assert_eq!(ran.code, 0, "{ran:?}");
-    let [execution] = &executions(&fake)[..] else {
-        panic!("not one execution");
-    };
-    assert!(execution.name.starts_with("j-resume-"), "{execution:?}");
-    let expected = json!({"action": "start", "job_id": "j", "resume": true});
-    assert_eq!(execution.input, expected);
-}
-
-#[test]
-fn only_what_exists_and_is_not_completed_is_gone_on_with() {
-    let fake = stack();
-    put(&fake, "done", "completed");
-    let resume = |job| run_against(&fake, &["backfill", "start", "--job-id", job, "--resume"]);
-    assert_eq!(resume("done").code, 3);
-    assert_eq!(resume("nobody").code, 4);
-    assert!(executions(&fake).is_empty());
 }
 
 #[test]
@@ -176,9 +156,8 @@ fn ending_a_job_marks_it_and_stops_its_executions_alone() {
     let fake = stack();
     put(&fake, "j", "processing");
     put(&fake, "other", "listing");
-    for job in ["j", "other"] {
-        let _ = run_against(&fake, &["backfill", "start", "--job-id", job]);
-    }
+    planning(&fake, "j");
+    planning(&fake, "other");
     let ran = json_against(&fake, &["backfill", "abort", "j"]);
     let told = ran.document();
     assert_eq!(
@@ -206,8 +185,8 @@ fn ending_a_job_marks_it_and_stops_its_executions_alone() {
 fn ending_finds_executions_of_other_names_by_what_they_are_about() {
     let fake = stack();
     put(&fake, "j", "failed");
+    plans(&fake, "j");
     let _ = run_against(&fake, &["backfill", "start", "--job-id", "j", "--resume"]);
-    put(&fake, "j", "listing");
     let ran = json_against(&fake, &["backfill", "abort", "j"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     let [execution] = &executions(&fake)[..] else {
@@ -220,7 +199,7 @@ fn ending_finds_executions_of_other_names_by_what_they_are_about() {
 #[test]
 fn a_job_without_a_record_yet_is_ended_by_its_execution() {
     let fake = stack();
-    let _ = run_against(&fake, &["backfill", "start", "--job-id", "j"]);
+    planning(&fake, "j");
     let ran = json_against(&fake, &["backfill", "abort", "j"]);
     let told = ran.document();
     assert_eq!(
@@ -231,14 +210,17 @@ fn a_job_without_a_record_yet_is_ended_by_its_execution() {
     assert_eq!(told["stopped_executions"], json!(["j"]));
     assert_eq!(executions(&fake)[0].status, "ABORTED");
     assert!(ran.err.contains("end it again"), "{ran:?}");
-    // Now there is neither.
-    assert_eq!(run_against(&fake, &["backfill", "abort", "j"]).code, 4);
+    // Now there is neither, and it is said why.
+    let ran = run_against(&fake, &["backfill", "abort", "j"]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    let why = "job j has not begun: execution j aborted: Backfill.Aborted";
+    assert!(ran.err.contains(why), "{ran:?}");
 }
 
 #[test]
 fn a_plan_that_becomes_whole_while_it_is_ended_is_marked() {
     let fake = stack();
-    let _ = run_against(&fake, &["backfill", "start", "--job-id", "j"]);
+    planning(&fake, "j");
     let record = record("j", "listing");
     fake.fault(
         Fault::on(Operation::StopExecution)
@@ -262,20 +244,6 @@ fn a_record_that_is_busy_is_marked_all_the_same() {
     let ran = json_against(&fake, &["backfill", "abort", "j"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(state(&fake, "j"), "aborted");
-}
-
-#[test]
-fn a_job_that_runs_is_not_gone_on_with() {
-    let fake = stack();
-    let _ = run_against(&fake, &["backfill", "start", "--job-id", "j"]);
-    put(&fake, "j", "processing");
-    let ran = run_against(&fake, &["backfill", "start", "--job-id", "j", "--resume"]);
-    assert_eq!(ran.code, 3, "{ran:?}");
-    assert_eq!(
-        ran.err,
-        "sluice: job j is processing and runs: execution j\n"
-    );
-    assert_eq!(executions(&fake).len(), 1);
 }
 
 #[test]

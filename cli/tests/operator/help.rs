@@ -85,7 +85,7 @@ fn every_command_teaches_by_example() {
 #[test]
 fn exit_codes_are_documented() {
     let text = help(&[]);
-    for code in 0..=5 {
+    for code in [0, 1, 2, 3, 4, 5, 130] {
         assert!(text.contains(&format!("\n  {code}  ")), "{code}");
     }
 }

@@ -7,12 +7,14 @@
 )]
 
 mod backfill;
+mod begin;
 mod dlq;
 mod function;
 mod help;
 mod local;
 mod terminal;
 mod usage;
+mod verify;
 mod watch;
 
 use std::path::Path;

@@ -9,12 +9,14 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
+use tests::fake_aws::Operation;
 
-use crate::backfill::{put, stack};
+use crate::backfill::{planning, put, stack};
 use crate::local::{files, tree};
-use crate::{against, run_against, sluice, text};
+use crate::{against, sluice, text};
 
 /// Far beyond what any step here takes; only a failing test waits so long.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -79,6 +81,12 @@ impl Terminal {
         self.keyboard.write_all(b"\n").unwrap();
     }
 
+    /// As Ctrl-C does it.
+    fn interrupt(&self) {
+        let child = Pid::from_child(&self.child);
+        kill_process(child, Signal::INT).unwrap();
+    }
+
     /// Its code, and all that was on the screen.
     fn end(mut self) -> (i32, String) {
         let status = self.child.wait().unwrap();
@@ -104,7 +112,7 @@ fn read(ours: OwnedFd, seen: Arc<(Mutex<String>, Condvar)>) -> JoinHandle<()> {
 #[test]
 fn a_watched_job_is_a_bar_and_then_its_record() {
     let fake = stack();
-    let _ = run_against(&fake, &["backfill", "start", "--job-id", "j"]);
+    planning(&fake, "j");
     put(&fake, "j", "listing");
     let words = ["backfill", "status", "j", "--watch", "--every", "0.1"];
     let terminal = Terminal::start(&mut against(&fake, &words));
@@ -121,6 +129,45 @@ fn a_watched_job_is_a_bar_and_then_its_record() {
     );
     assert!(!screen.contains("{\""), "{screen:?}");
     assert!(screen.contains("state       completed\r\n"), "{screen:?}");
+}
+
+#[test]
+fn who_has_seen_enough_leaves_the_job_to_itself() {
+    let goes_on = "the job goes on; sluice backfill abort j ends it";
+    let verification = "the verification goes on; sluice backfill status j has its result";
+    let watch = ["--watch", "--every", "0.1"];
+    for (words, state, seen, said) in [
+        (
+            &["backfill", "status", "j"][..],
+            "processing",
+            "100 of 4,990 objects",
+            goes_on,
+        ),
+        (
+            &["backfill", "start", "--job-id", "j", "--resume"],
+            "failed",
+            "waiting for the job",
+            goes_on,
+        ),
+        (
+            &["backfill", "verify", "j"],
+            "completed",
+            "waiting for the job",
+            verification,
+        ),
+    ] {
+        let fake = stack();
+        put(&fake, "j", state);
+        let terminal = Terminal::start(&mut against(&fake, &[words, &watch].concat()));
+        terminal.wait_for(seen);
+        terminal.interrupt();
+        let (code, screen) = terminal.end();
+        assert_eq!((code, screen.matches(said).count()), (130, 1), "{screen:?}");
+        // Nobody is told to stop.
+        assert_eq!(fake.count(Operation::StopExecution), 0);
+        let is_advised = screen.contains("sluice backfill status j --watch");
+        assert!(!is_advised, "who watches is told to watch: {screen:?}");
+    }
 }
 
 #[test]

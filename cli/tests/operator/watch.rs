@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tests::fake_aws::{FakeAws, Fault, Operation, Store};
 
-use crate::backfill::{executions, put, record, stack};
+use crate::backfill::{planning, put, record, stack};
 use crate::{json_against, run_against};
 
 const EVERY: [&str; 3] = ["--watch", "--every", "0.1"];
@@ -16,7 +16,7 @@ fn becomes(fake: &FakeAws, reads: u64, state: &str) {
 }
 
 /// At the `looks`th look the execution has ended so, and the job is in this state.
-fn ends(
+pub(crate) fn ends(
     fake: &FakeAws,
     looks: u64,
     state: Option<&str>,
@@ -74,7 +74,7 @@ fn a_job_that_was_not_completed_has_its_code() {
 #[test]
 fn a_job_that_nobody_works_on_any_more_is_not_watched_for_ever() {
     let fake = stack();
-    let _ = run_against(&fake, &["backfill", "start", "--job-id", "j"]);
+    planning(&fake, "j");
     put(&fake, "j", "processing");
     // At the second look at the executions this one has ended without a word in the record.
     fake.fault(
@@ -120,11 +120,32 @@ fn who_may_not_see_executions_watches_the_record_alone() {
 }
 
 #[test]
-fn a_job_that_was_gone_on_with_while_it_ran_has_its_code() {
+fn the_old_end_of_a_job_is_not_the_result_of_going_on_that_was_refused() {
+    for state in ["failed", "aborted"] {
+        let fake = stack();
+        put(&fake, "j", state);
+        let failure = ("WrongState", "it has changed meanwhile");
+        ends(&fake, 2, None, Some(failure));
+        let words = [
+            &["backfill", "start", "--job-id", "j", "--resume"],
+            &EVERY[..],
+        ]
+        .concat();
+        let ran = json_against(&fake, &words);
+        assert_eq!(ran.code, 3, "{ran:?}");
+        assert_eq!(ran.document()["status"], "started");
+        let error: Value = serde_json::from_str(&ran.err).unwrap();
+        let message = error["error"]["message"].as_str().unwrap();
+        assert!(message.contains("WrongState: it has changed"), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_job_that_fails_again_says_so() {
     let fake = stack();
-    put(&fake, "j", "processing");
-    let failure = ("WrongState", "job j is processing, and runs");
-    ends(&fake, 1, None, Some(failure));
+    put(&fake, "j", "failed");
+    becomes(&fake, 3, "listing");
+    ends(&fake, 4, Some("failed"), Some(("JobFailed", "slow")));
     let words = [
         &["backfill", "start", "--job-id", "j", "--resume"],
         &EVERY[..],
@@ -132,10 +153,27 @@ fn a_job_that_was_gone_on_with_while_it_ran_has_its_code() {
     .concat();
     let ran = json_against(&fake, &words);
     assert_eq!(ran.code, 3, "{ran:?}");
-    assert!(
-        ran.err.contains(failure.1) && ran.err.contains("sluice backfill abort j"),
+    assert_eq!(states(&ran.lines()[1..]), ["listing", "failed"]);
+    assert!(ran.err.contains("JobFailed: slow"), "{ran:?}");
+}
+
+#[test]
+fn a_job_that_is_being_planned_is_watched() {
+    let fake = stack();
+    planning(&fake, "j");
+    becomes(&fake, 4, "completed");
+    let ran = run_against(&fake, &[&["backfill", "status", "j"], &EVERY[..]].concat());
+    assert_eq!(
+        (ran.code, states(&ran.lines())),
+        (0, vec!["completed"]),
         "{ran:?}"
     );
+    let fake = stack();
+    planning(&fake, "j");
+    ends(&fake, 2, None, Some(("BadPayload", "payload field prefix")));
+    let ran = run_against(&fake, &[&["backfill", "status", "j"], &EVERY[..]].concat());
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:?}");
+    assert!(ran.err.contains("payload field prefix"), "{ran:?}");
 }
 
 #[test]
@@ -182,13 +220,13 @@ fn a_job_that_failed_before_is_watched_to_its_new_end() {
     .concat();
     let ran = json_against(&fake, &words);
     assert_eq!(ran.code, 0, "{ran:?}");
-    assert_eq!(states(&ran.lines()[1..]), ["failed", "completed"]);
+    // The old end is not printed: a program would take it for the new one.
+    assert_eq!(states(&ran.lines()[1..]), ["completed"]);
 }
 
 #[test]
 fn an_execution_that_ends_before_its_job_is_a_failure() {
     let fake = stack();
-    put(&fake, "j", "processing");
     ends(
         &fake,
         1,
@@ -201,39 +239,4 @@ fn an_execution_that_ends_before_its_job_is_a_failure() {
     );
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.err.contains("States.Runtime"), "{ran:?}");
-}
-
-/// What a state machine says of a function that failed.
-const REFUSED: &str = r#"{"errorType":"Backfill.Incomplete","errorMessage":"3 sources remain"}"#;
-
-#[test]
-fn a_verification_is_an_execution_whose_result_is_the_record() {
-    for (state, failure, code) in [
-        ("completed", None, 0),
-        ("failed", Some(("Backfill.Incomplete", REFUSED)), 3),
-    ] {
-        let fake = stack();
-        put(&fake, "j", "completed");
-        ends(&fake, 2, Some(state), failure);
-        let ran = json_against(&fake, &["backfill", "verify", "j", "--every", "0.1"]);
-        assert_eq!(
-            (ran.code, &ran.document()["state"]),
-            (code, &state.into()),
-            "{ran:?}"
-        );
-        let [execution] = &executions(&fake)[..] else {
-            panic!("not one execution");
-        };
-        assert!(execution.name.starts_with("j-verify-"), "{execution:?}");
-        assert_eq!(execution.input, json!({"action": "verify", "job_id": "j"}));
-        let is_said = ran.err.contains("Backfill.Incomplete: 3 sources remain\n");
-        assert_eq!(is_said, failure.is_some(), "{ran:?}");
-    }
-}
-
-#[test]
-fn nothing_is_verified_that_is_not_there() {
-    let fake = stack();
-    assert_eq!(run_against(&fake, &["backfill", "verify", "j"]).code, 4);
-    assert!(executions(&fake).is_empty());
 }

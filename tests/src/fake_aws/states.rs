@@ -34,6 +34,18 @@ pub struct Execution {
     pub failure: Option<(String, String)>,
 }
 
+impl Execution {
+    fn new(name: &str, input: Value) -> Self {
+        Self {
+            name: name.to_owned(),
+            input,
+            status: "RUNNING".to_owned(),
+            output: None,
+            failure: None,
+        }
+    }
+}
+
 /// A refusal: status, code, words.
 struct Refused(u16, &'static str, String);
 
@@ -41,6 +53,12 @@ impl States {
     /// Creates a state machine.
     pub fn create(&mut self, machine: &str) {
         self.machines.insert(machine_arn(machine));
+    }
+
+    /// Has an execution run that nobody asked for over HTTP.
+    pub fn run(&mut self, machine: &str, name: &str, input: Value) {
+        let arn = format!("{}:{name}", executions_of(&machine_arn(machine)));
+        self.executions.insert(arn, Execution::new(name, input));
     }
 
     /// Every execution, by name.
@@ -74,6 +92,11 @@ impl States {
 
 fn machine_arn(machine: &str) -> String {
     format!("arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{machine}")
+}
+
+/// What the ARNs of a machine's executions begin with.
+fn executions_of(machine_arn: &str) -> String {
+    machine_arn.replace(":stateMachine:", ":execution:")
 }
 
 /// Which operation a target means.
@@ -155,17 +178,8 @@ fn start(states: &mut States, request: &Value) -> Result<Value, Refused> {
     }
     let input = serde_json::from_str(text(request, "input"))
         .map_err(|error| Refused(400, "InvalidExecutionInput", error.to_string()))?;
-    let execution = Execution {
-        name: name.to_owned(),
-        input,
-        status: "RUNNING".to_owned(),
-        output: None,
-        failure: None,
-    };
-    let arn = format!(
-        "{}:{name}",
-        machine.replace(":stateMachine:", ":execution:")
-    );
+    let execution = Execution::new(name, input);
+    let arn = format!("{}:{name}", executions_of(machine));
     let before = states
         .executions
         .entry(arn.clone())
@@ -207,11 +221,11 @@ fn describe(states: &mut States, request: &Value) -> Result<Value, Refused> {
     Ok(told)
 }
 
-/// One page: all of them.
+/// One page: all of them, however many were asked for.
 fn list(states: &States, request: &Value) -> Result<Value, Refused> {
-    only(request, &["stateMachineArn", "statusFilter"])?;
+    only(request, &["stateMachineArn", "statusFilter", "maxResults"])?;
     let machine = machine(states, request)?;
-    let of_machine = format!("{}:", machine.replace(":stateMachine:", ":execution:"));
+    let of_machine = format!("{}:", executions_of(machine));
     let wanted = request["statusFilter"].as_str();
     let executions = states.executions.iter().filter(|(arn, execution)| {
         arn.starts_with(&of_machine) && wanted.is_none_or(|wanted| wanted == execution.status)
