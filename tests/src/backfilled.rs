@@ -141,6 +141,17 @@ impl Backfilled {
         self.answer(&json!({"action": "conclude", "job_id": JOB, "round": round["round"]}))
     }
 
+    /// A round of verification by that execution, each partition once; the question for its verdict.
+    #[must_use]
+    pub fn looked(&self, execution: &str, round: &str) -> Value {
+        let asked = json!({
+            "action": "verify_start", "job_id": JOB, "round": round, "execution": execution
+        });
+        let begun = self.answer(&asked);
+        let _ = self.each("verify", &begun);
+        json!({"action": "conclude", "job_id": JOB, "round": round, "execution": execution})
+    }
+
     /// Enqueues, and lets the compressor do all of it, and verifies: the verdict.
     #[must_use]
     pub fn all_the_rest(&self, started: &Value) -> Value {

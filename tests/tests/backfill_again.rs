@@ -152,17 +152,6 @@ fn a_job_that_is_under_way_is_nobody_elses_until_it_is_ended_or_dead() {
     assert_eq!(job.answer(&listed("arn:two"))["status"], "processing");
 }
 
-/// A round of this execution, without its verdict.
-fn verified(job: &Backfilled, who: &str) -> Value {
-    let begin = json!({"action": "verify_start", "job_id": JOB, "round": who, "execution": who});
-    let round = job.answer(&begin);
-    for partition in round["partitions"].as_array().unwrap() {
-        let answer = job.answer(&share("verify", &round, partition.as_u64().unwrap()));
-        assert_eq!(answer["status"], "complete");
-    }
-    json!({"action": "conclude", "job_id": JOB, "round": who, "execution": who})
-}
-
 #[test]
 fn only_who_drives_a_job_decides_it_before_its_end() {
     let job = backfilled::start(&[]);
@@ -170,7 +159,7 @@ fn only_who_drives_a_job_decides_it_before_its_end() {
     let started = job.start_job(&json!({"execution": "one"}));
     let _ = job.enqueue_all(&started);
     let _ = job.listed();
-    let verdict = job.answer(&verified(&job, "operator"));
+    let verdict = job.answer(&job.looked("operator", "operator"));
     assert_eq!(
         (&verdict["status"], &verdict["remaining"]),
         (&json!("failed"), &json!(10))
@@ -188,12 +177,12 @@ fn only_who_drives_a_job_decides_it_before_its_end() {
     );
     assert_eq!(record["finished_at"], Value::Null);
     assert_eq!(job.compress_all(), [""; 0]);
-    assert_eq!(job.answer(&verified(&job, "one"))["status"], "completed");
+    assert_eq!(job.answer(&job.looked("one", "one"))["status"], "completed");
     assert_eq!(job.record()["state"], "completed");
     job.sources(&["incoming/a-source-again"]);
     // Of a job that has ended everybody may find out how things are.
     assert_eq!(
-        job.answer(&verified(&job, "operator"))["status"],
+        job.answer(&job.looked("operator", "operator"))["status"],
         job.record()["state"]
     );
 }

@@ -43,18 +43,24 @@ fn enqueue_but(job: &Backfilled, started: &Value, failing: u64) {
     job.fake.clear_faults();
 }
 
-#[test]
-fn a_child_that_failed_stops_neither_the_others_nor_the_job_which_names_it_at_its_end() {
+/// A job of which one partition that has sources could not be listed: its start, the keys, and the partition.
+fn one_failing() -> (Backfilled, Value, Vec<String>, u64) {
     let job = backfilled::start(&[]);
     let keys = keys(40);
     job.sources(&keys);
     let started = job.start_job(&spread("arn:one"));
     let failing = partition_of(&job, &keys[0]);
+    enqueue_but(&job, &started, failing);
+    (job, started, keys, failing)
+}
+
+#[test]
+fn a_child_that_failed_stops_neither_the_others_nor_the_job_which_names_it_at_its_end() {
+    let (job, _, keys, failing) = one_failing();
     let of_it: Vec<_> = keys
         .iter()
         .filter(|key| partition_of(&job, key) == failing)
         .collect();
-    enqueue_but(&job, &started, failing);
     assert_eq!(job.listed()["status"], "processing");
     assert_eq!(job.compress_all(), [""; 0]);
     assert_eq!(job.outputs().len(), keys.len() - of_it.len());
@@ -75,22 +81,11 @@ fn a_child_that_failed_stops_neither_the_others_nor_the_job_which_names_it_at_it
 
 #[test]
 fn what_could_not_be_listed_is_not_waited_for_and_what_is_in_the_queue_is() {
-    let job = backfilled::start(&[]);
-    let keys = keys(40);
-    job.sources(&keys);
-    let started = job.start_job(&spread("arn:one"));
-    enqueue_but(&job, &started, partition_of(&job, &keys[0]));
+    let (job, ..) = one_failing();
     assert_eq!(job.listed()["status"], "processing");
     let early = |round: &str| {
-        let asked = json!({"action": "verify_start", "job_id": JOB, "round": round, "execution": "arn:one"});
-        let begun = job.answer(&asked);
-        for partition in begun["partitions"].as_array().unwrap() {
-            let look = share("verify", &begun, partition.as_u64().unwrap());
-            assert_eq!(job.answer(&look)["status"], "complete");
-        }
-        let conclude = json!({
-            "action": "conclude", "job_id": JOB, "round": round, "execution": "arn:one", "is_last": false
-        });
+        let mut conclude = job.looked("arn:one", round);
+        conclude["is_last"] = json!(false);
         job.answer(&conclude)["status"].clone()
     };
     assert_eq!(early("before-compress"), "processing");
@@ -126,13 +121,7 @@ fn gives_up(
 
 #[test]
 fn a_redriven_execution_goes_on_where_its_job_is() {
-    let job = backfilled::start(&[]);
-    let keys = keys(40);
-    job.sources(&keys);
-    let fields = spread("arn:one");
-    let started = job.start_job(&fields);
-    let failing = partition_of(&job, &keys[0]);
-    enqueue_but(&job, &started, failing);
+    let (job, started, keys, failing) = one_failing();
     for _ in 0..2 {
         // Also if the first answer got lost.
         let (error_type, message) = backfilled::failed(gives_up(&job, "arn:one", [0, 0]));
@@ -150,7 +139,7 @@ fn a_redriven_execution_goes_on_where_its_job_is() {
     // The same input again, without a word of resuming.
     let other = start_payload(&spread("arn:two"));
     assert_eq!(job.failure(&other).0, "JobExists");
-    let again = job.start_job(&fields);
+    let again = job.start_job(&spread("arn:one"));
     assert_eq!(again["partitions"], json!([failing]));
     assert_eq!(job.record()["state"], "listing");
     let _ = job.enqueue_all(&again);
@@ -206,18 +195,6 @@ fn the_last_child_has_all_of_the_rate_when_the_others_are_done() {
     );
 }
 
-/// A verification of its own by somebody, up to its verdict.
-fn looked(job: &Backfilled, round: &str) -> Value {
-    let asked =
-        json!({"action": "verify_start", "job_id": JOB, "round": round, "execution": round});
-    let begun = job.answer(&asked);
-    for partition in begun["partitions"].as_array().unwrap() {
-        let look = share("verify", &begun, partition.as_u64().unwrap());
-        let _ = job.answer(&look);
-    }
-    json!({"action": "conclude", "job_id": JOB, "round": round, "execution": round})
-}
-
 #[test]
 fn counts_that_got_lost_do_not_keep_a_job_from_its_end() {
     let job = backfilled::start(&[]);
@@ -233,7 +210,10 @@ fn counts_that_got_lost_do_not_keep_a_job_from_its_end() {
     let waiting = json!({"action": "progress", "job_id": JOB});
     assert_eq!(job.answer(&waiting)["status"], "wait");
     // Whoever looks finds nothing left over.
-    assert_eq!(job.answer(&looked(&job, "operator"))["status"], "completed");
+    assert_eq!(
+        job.answer(&job.looked("operator", "operator"))["status"],
+        "completed"
+    );
     assert_eq!(job.record()["state"], "completed");
     assert_eq!(
         job.answer(&waiting)["status"],
@@ -249,7 +229,7 @@ fn an_aborted_job_is_not_verified_and_keeps_no_verification_under_way() {
     let started = job.start_job(&json!({"execution": "arn:one"}));
     let _ = job.enqueue_all(&started);
     let _ = job.listed();
-    let conclude = looked(&job, "operator");
+    let conclude = job.looked("operator", "operator");
     job.set_state("aborted");
     assert_eq!(job.answer(&conclude)["status"], "aborted");
     assert!(job.record().get("verifying").is_none());
@@ -276,7 +256,10 @@ fn what_a_failed_partition_had_enqueued_and_is_left_over_is_enqueued_again_at_on
     // The queue loses all of it, and the job fails.
     let _ = job.fake.take_messages(backfilled::QUEUE);
     let _ = backfilled::failed(gives_up(&job, "arn:one", [0, 0]));
-    assert_eq!(job.answer(&looked(&job, "operator"))["remaining"], 2_500);
+    assert_eq!(
+        job.answer(&job.looked("operator", "operator"))["remaining"],
+        2_500
+    );
     let again = job.start_job(&json!({"partitions": ["incoming/"], "execution": "arn:one"}));
     assert_eq!(again["partitions"], json!([0]));
     let _ = job.enqueue_all(&again);
@@ -311,17 +294,11 @@ fn a_partition_that_cannot_be_listed_leaves_the_others_of_its_batch_alone() {
 
 #[test]
 fn a_redriven_execution_whose_failure_could_not_be_noted_goes_on_all_the_same() {
-    let job = backfilled::start(&[]);
-    let keys = keys(40);
-    job.sources(&keys);
-    let fields = spread("arn:one");
-    let started = job.start_job(&fields);
-    let failing = partition_of(&job, &keys[0]);
-    enqueue_but(&job, &started, failing);
+    let (job, _, _, failing) = one_failing();
     assert_eq!(job.listed()["status"], "processing");
     // The execution ends without a word, and is redriven; compress goes on telling meanwhile.
     assert_eq!(job.compress_all(), [""; 0]);
-    let again = job.start_job(&fields);
+    let again = job.start_job(&spread("arn:one"));
     assert_eq!(again["partitions"], json!([failing]));
     assert_eq!(job.record()["state"], "listing");
     assert_eq!(job.all_the_rest(&again)["status"], "completed");
@@ -334,8 +311,8 @@ fn a_completed_job_says_what_it_could_not_list() {
     job.sources(&keys);
     let started = job.start_job(&spread("arn:one"));
     let held: Vec<u64> = keys.iter().map(|key| partition_of(&job, key)).collect();
-    let other = (0..257).find(|number| !held.contains(number)).unwrap();
-    enqueue_but(&job, &started, other);
+    let empty = (0..257).find(|number| !held.contains(number)).unwrap();
+    enqueue_but(&job, &started, empty);
     let _ = job.listed();
     assert_eq!(job.compress_all(), [""; 0]);
     let verdict = job.verdict("round-0");
@@ -344,7 +321,7 @@ fn a_completed_job_says_what_it_could_not_list() {
         (&json!("completed"), &json!(256))
     );
     let reason = job.record()["reason"].as_str().unwrap().to_owned();
-    let named = format!("1 of 257 partitions could not be listed, the first: {other}");
+    let named = format!("1 of 257 partitions could not be listed, the first: {empty}");
     assert!(
         reason.starts_with(&named) && reason.contains("archived"),
         "{reason}"
