@@ -1,12 +1,11 @@
 //! `sluice dlq`.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 /// The actions.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Reasons: too_large, access_denied, kms_denied, archived, bad_message, bad_key, output_conflict, wrong_bucket, and none for \
-what the queue gave up after too many tries.
+Reasons are those of compress; none is for what the queue gave up after too many tries, or EventBridge could not deliver.
 
 Examples:
   sluice dlq list
@@ -15,6 +14,48 @@ Examples:
 pub(crate) struct Dlq {
     #[command(subcommand)]
     pub(crate) action: Action,
+}
+
+/// Why a message is a dead letter, as compress says it. What each is for is not said to clap: a help text would get long of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(crate) enum Reason {
+    // Above the function's limit.
+    TooLarge,
+    // A right is missing on source, output or bucket.
+    AccessDenied,
+    // A right is missing on a key.
+    KmsDenied,
+    // To be restored before anybody can read it.
+    Archived,
+    // No notification of an object.
+    BadMessage,
+    // The output's key would be too long.
+    BadKey,
+    // Another object has the output's key.
+    OutputConflict,
+    // Not the function's bucket, or none.
+    WrongBucket,
+    // None is said: the queue gave up after too many tries, or EventBridge could not deliver it.
+    #[value(name = "none")]
+    Unsaid,
+}
+
+impl Reason {
+    /// In the message's attribute; nothing where there is none.
+    pub(crate) const fn label(self) -> Option<&'static str> {
+        match self {
+            Self::TooLarge => Some("too_large"),
+            Self::AccessDenied => Some("access_denied"),
+            Self::KmsDenied => Some("kms_denied"),
+            Self::Archived => Some("archived"),
+            Self::BadMessage => Some("bad_message"),
+            Self::BadKey => Some("bad_key"),
+            Self::OutputConflict => Some("output_conflict"),
+            Self::WrongBucket => Some("wrong_bucket"),
+            Self::Unsaid => None,
+        }
+    }
 }
 
 /// What is done with dead letters.
@@ -39,8 +80,8 @@ Examples:
   sluice dlq list --reason bad_key --output json | jq -r .key")]
 pub(crate) struct List {
     /// Only those with this reason; none = those without.
-    #[arg(long)]
-    pub(crate) reason: Option<String>,
+    #[arg(long, value_enum)]
+    pub(crate) reason: Option<Reason>,
     /// Messages that are printed at most, 1 to 50000.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=50_000))]
     pub(crate) limit: u64,
@@ -61,8 +102,8 @@ Examples:
   sluice dlq replay --limit 10")]
 pub(crate) struct Replay {
     /// Only those with this reason; none = those without.
-    #[arg(long)]
-    pub(crate) reason: Option<String>,
+    #[arg(long, value_enum)]
+    pub(crate) reason: Option<Reason>,
     /// Messages that are sent back at most; default: all.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) limit: Option<u64>,
@@ -87,4 +128,48 @@ pub(crate) struct Redrive {
     /// Say how many there are, about, and move nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    const README: &str = include_str!("../../../README.md");
+    const COMPRESS: &str = include_str!("../../../functions/compress/src/error.rs");
+
+    /// What is between `open` and `close` in a text, each time.
+    fn between<'a>(text: &'a str, open: &str, close: char) -> BTreeSet<&'a str> {
+        let after = text.split(open).skip(1);
+        after.filter_map(|text| text.split(close).next()).collect()
+    }
+
+    #[test]
+    fn the_reasons_are_those_of_the_readme_and_of_compress() {
+        let ours: BTreeSet<_> = Reason::value_variants()
+            .iter()
+            .filter_map(|it| it.label())
+            .collect();
+        let (_, table) = README.split_once("| `reason` | What to do |").unwrap();
+        let (table, _) = table.split_once("\n\n").unwrap();
+        let firsts: Vec<_> = table
+            .lines()
+            .filter_map(|line| line.split('|').nth(1))
+            .collect();
+        let firsts = firsts.join(",").replace("`, `", "`,`");
+        let named = firsts.split('`').skip(1).step_by(2);
+        assert_eq!(ours, named.collect(), "README");
+        let (_, reasons) = COMPRESS.split_once("fn reason(&self)").unwrap();
+        let (reasons, _) = reasons.split_once("\n    }\n").unwrap();
+        assert_eq!(ours, between(reasons, "Some(\"", '"'), "compress");
+    }
+
+    #[test]
+    fn a_reason_is_asked_for_by_its_label() {
+        for reason in Reason::value_variants() {
+            let name = reason.to_possible_value().unwrap();
+            assert_eq!(name.get_name(), reason.label().unwrap_or("none"));
+        }
+    }
 }

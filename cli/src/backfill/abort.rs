@@ -117,3 +117,14 @@ async fn mark(jobs: &Jobs, job: &JobId) -> Result<bool, Error> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_whole_seconds() {
+        let at = OffsetDateTime::from_unix_timestamp_nanos(1_795_301_103_987_654_321).unwrap();
+        assert_eq!(rfc3339(at), "2026-11-21T22:45:03Z");
+    }
+}

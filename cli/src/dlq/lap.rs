@@ -144,6 +144,11 @@ impl<'a> Lap<'a> {
         Ok(Vec::new())
     }
 
+    /// Messages that were seen so far.
+    pub(super) fn seen(&self) -> u64 {
+        self.seen.len() as u64
+    }
+
     /// It stays in the queue.
     pub(super) fn keep(&mut self, letter: &Letter) {
         self.kept.push(letter.receipt.clone());
@@ -152,7 +157,7 @@ impl<'a> Lap<'a> {
     /// What of the queue was not seen; to be asked at the end, before anything is given back.
     pub(super) async fn unseen(&self) -> Result<Unseen, Error> {
         let then = self.queue.messages;
-        let seen = self.seen.len() as u64;
+        let seen = self.seen();
         if !self.is_cut && seen >= then {
             return Ok(Unseen::Nothing);
         }

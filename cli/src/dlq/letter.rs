@@ -10,10 +10,11 @@ use shared::s3_event::{Notice, parse};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::args::dlq::Reason;
 use crate::names::JobId;
 use crate::show::clean_line;
 
-/// What is asked for to mean "without a reason".
+/// What stands for a reason where there is none, as `--reason` has it.
 const NO_REASON: &str = "none";
 
 /// A message of the dead-letter queue.
@@ -52,7 +53,8 @@ impl Letter {
             reason: text("reason"),
             bucket: text("bucket").or(bucket),
             key: text("key").or(key),
-            error: text("error"),
+            // EventBridge has words of its own for what it could not deliver.
+            error: text("error").or_else(|| text("ERROR_MESSAGE")),
             sent_at: sent_at_ms.and_then(rfc3339),
             job_id: job_of(&body),
             sent_at_ms,
@@ -62,12 +64,8 @@ impl Letter {
     }
 
     /// Whether it is one of those that were asked for.
-    pub(super) fn has(&self, reason: Option<&str>) -> bool {
-        match reason {
-            None => true,
-            Some(NO_REASON) if self.reason.is_none() => true,
-            Some(reason) => self.reason.as_deref() == Some(reason),
-        }
+    pub(super) fn has(&self, reason: Option<Reason>) -> bool {
+        reason.is_none_or(|reason| self.reason.as_deref() == reason.label())
     }
 
     /// Its reason, for sums.
@@ -85,13 +83,17 @@ impl Letter {
     /// On a line.
     pub(super) fn words(&self) -> String {
         let text = |text: &Option<String>| clean_line(text.as_deref().unwrap_or("-"));
+        let object = match &self.key {
+            Some(key) => format!("s3://{}/{}", text(&self.bucket), clean_line(key)),
+            None => "(no key)".to_owned(),
+        };
+        let job = self.job_id.as_ref();
         format!(
-            "{:<24} {:<16} s3://{}/{}  {}",
+            "{:<24} {:<16} {object}  {}{}",
             text(&self.sent_at),
             clean_line(self.reason_label()),
-            text(&self.bucket),
-            text(&self.key),
             text(&self.error),
+            job.map_or_else(String::new, |job| format!("  (job {job})")),
         )
     }
 }
@@ -179,10 +181,41 @@ mod tests {
     }
 
     #[test]
+    fn a_line_says_what_there_is() {
+        let words = Letter::read(message(BODY, None)).unwrap().words();
+        assert!(
+            words.ends_with("none             s3://b/incoming/a b  -  (job j)"),
+            "{words}"
+        );
+        let words = Letter::read(message("{}", None)).unwrap().words();
+        assert!(words.ends_with("none             (no key)  -"), "{words}");
+    }
+
+    #[test]
+    fn what_eventbridge_could_not_deliver_has_its_words() {
+        let words = MessageAttributeValue::builder()
+            .data_type("String")
+            .string_value("no rights");
+        let mut message = message(BODY, None);
+        message.message_attributes =
+            Some([("ERROR_MESSAGE".to_owned(), words.build().unwrap())].into());
+        let letter = Letter::read(message).unwrap();
+        assert_eq!(
+            (letter.reason, letter.error.as_deref()),
+            (None, Some("no rights"))
+        );
+    }
+
+    #[test]
     fn none_is_asked_for_by_name() {
         let without = Letter::read(message(BODY, None)).unwrap();
         let with = Letter::read(message(BODY, Some("bad_key"))).unwrap();
-        assert!(without.has(None) && without.has(Some("none")) && !without.has(Some("bad_key")));
-        assert!(with.has(None) && !with.has(Some("none")) && with.has(Some("bad_key")));
+        let (unsaid, bad_key) = (Some(Reason::Unsaid), Some(Reason::BadKey));
+        assert!(without.has(None) && without.has(unsaid) && !without.has(bad_key));
+        assert!(with.has(None) && !with.has(unsaid) && with.has(bad_key));
+        assert_eq!(
+            (without.reason_label(), with.reason_label()),
+            ("none", "bad_key")
+        );
     }
 }

@@ -28,6 +28,8 @@ struct Redriven {
     messages: u64,
     /// How many were moved, as far as SQS counts.
     moved: u64,
+    /// How many failed again meanwhile and were left, where they are received and sent.
+    came_back: u64,
     /// Why it failed.
     reason: Option<String>,
 }
@@ -41,6 +43,7 @@ pub(super) async fn run(queues: &Queues, show: Show, args: &Redrive) -> Result<E
             status: None,
             messages: queues.dead.messages,
             moved: 0,
+            came_back: 0,
             reason: None,
         };
         show.document(&dry, || {
@@ -104,6 +107,7 @@ async fn follow(queues: &Queues, show: Show) -> Result<End, Error> {
         status: task.as_ref().and_then(|task| task.status.clone()),
         messages: queues.dead.messages,
         moved: task.as_ref().map_or(0, moved),
+        came_back: 0,
         reason: task.and_then(|task| task.failure_reason),
     };
     show.document(&redriven, || {
@@ -163,6 +167,7 @@ async fn fall_back(queues: &Queues, show: Show, rate: Option<i32>) -> Result<End
         status: Some(status.to_owned()),
         messages: queues.dead.messages,
         moved: replayed.sent,
+        came_back: replayed.came_back,
         reason: None,
     };
     show.document(&redriven, || words(&replayed))?;

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use serde::Serialize;
 use shared::deadline::epoch_ms;
 
-use crate::args::dlq::Replay;
+use crate::args::dlq::{Reason, Replay};
 use crate::error::{End, Error};
 use crate::progress::Bar;
 use crate::show::{Show, count, counted, note};
@@ -48,8 +48,8 @@ pub(super) struct Replayed {
 
 /// Which, and how fast.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Wanted<'a> {
-    pub(super) reason: Option<&'a str>,
+pub(super) struct Wanted {
+    pub(super) reason: Option<Reason>,
     pub(super) limit: u64,
     pub(super) dry_run: bool,
     /// Messages per second.
@@ -59,7 +59,7 @@ pub(super) struct Wanted<'a> {
 /// Sends back what was asked for.
 pub(super) async fn run(queues: &Queues, show: Show, args: &Replay) -> Result<End, Error> {
     let wanted = Wanted {
-        reason: args.reason.as_deref(),
+        reason: args.reason,
         limit: args.limit.unwrap_or(u64::MAX),
         dry_run: args.dry_run,
         rate: None,
@@ -104,11 +104,7 @@ pub(super) fn words(replayed: &Replayed) -> String {
 }
 
 /// One lap: every message is seen once, and what is not wanted is given back at its end.
-pub(super) async fn replay(
-    queues: &Queues,
-    show: Show,
-    wanted: Wanted<'_>,
-) -> Result<Replayed, Error> {
+pub(super) async fn replay(queues: &Queues, show: Show, wanted: Wanted) -> Result<Replayed, Error> {
     let mut lap = Lap::new(&queues.client, &queues.dead, HIDDEN_SECONDS);
     let bar = Bar::new(show, "reading dead letters");
     let mut replayer = Replayer {
@@ -137,7 +133,7 @@ pub(super) async fn replay(
 
 struct Replayer<'a> {
     queues: &'a Queues,
-    wanted: Wanted<'a>,
+    wanted: Wanted,
     /// What came to the dead-letter queue before was not sent by us.
     began_ms: u64,
     /// Fingerprints of what was sent.

@@ -169,6 +169,14 @@ fn ending_a_job_marks_it_and_stops_its_executions_alone() {
         (state(&fake, "j"), state(&fake, "other")),
         ("aborted".into(), "listing".into())
     );
+    let record = fake.tables(|tables| tables.item(TABLE, "j", "job").unwrap());
+    let times = ["updated_at", "finished_at"].map(|name| record[name].as_str().unwrap());
+    assert!(
+        times
+            .iter()
+            .all(|at| at.len() == "2026-11-21T22:45:00Z".len()),
+        "{times:?}"
+    );
     let stopped = executions(&fake)
         .into_iter()
         .filter(|it| it.status == "ABORTED");

@@ -1,17 +1,17 @@
 //! Dead letters are looked at and sent back, and none is lost on the way.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::thread;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tests::fake_aws::{FakeAws, Fault, Gate, Message, Operation};
 
 use crate::backfill::stack;
 use crate::{json_against, run_against};
 
 const SOURCE: &str = "s-compress";
-const DEAD: &str = "s-compress-dlq";
+pub(crate) const DEAD: &str = "s-compress-dlq";
 
 /// Far beyond what any step here takes.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -28,7 +28,7 @@ fn body(key: &str, job: Option<&str>) -> String {
     format!(" {body} ")
 }
 
-fn letter(key: &str, reason: Option<&str>, job: Option<&str>) -> Message {
+pub(crate) fn letter(key: &str, reason: Option<&str>, job: Option<&str>) -> Message {
     let attributes = reason.map(|reason| {
         let pairs = [
             ("reason", reason),
@@ -48,7 +48,7 @@ fn letter(key: &str, reason: Option<&str>, job: Option<&str>) -> Message {
 }
 
 /// 12 denied, 11 of bad keys, 2 that the queue gave up.
-fn letters() -> FakeAws {
+pub(crate) fn letters() -> FakeAws {
     let fake = stack();
     for number in 0..12 {
         fake.put_message(
@@ -68,76 +68,11 @@ fn letters() -> FakeAws {
     fake
 }
 
-fn bodies(fake: &FakeAws, queue: &str) -> Vec<String> {
+pub(crate) fn bodies(fake: &FakeAws, queue: &str) -> Vec<String> {
     let messages = fake.messages(queue).into_iter();
     let mut bodies: Vec<_> = messages.map(|message| message.body).collect();
     bodies.sort();
     bodies
-}
-
-fn keys(lines: &[Value]) -> usize {
-    let keys = lines.iter().map(|line| line["key"].to_string());
-    keys.collect::<BTreeSet<_>>().len()
-}
-
-#[test]
-fn a_list_has_every_message_once_and_leaves_them_all() {
-    let fake = letters();
-    let before = bodies(&fake, DEAD);
-    // Twice: what is listed is not hidden afterwards.
-    for _ in 0..2 {
-        let ran = json_against(&fake, &["dlq", "list"]);
-        let lines = ran.lines();
-        assert_eq!(
-            (ran.code, lines.len(), keys(&lines)),
-            (0, 25, 25),
-            "{ran:?}"
-        );
-    }
-    assert_eq!(bodies(&fake, DEAD), before);
-}
-
-#[test]
-fn a_list_says_what_and_why() {
-    let fake = stack();
-    fake.put_message(DEAD, letter("incoming/a", Some("bad_key"), Some("j")));
-    let line = json_against(&fake, &["dlq", "list"]).document();
-    let told =
-        ["reason", "bucket", "key", "error", "job_id"].map(|name| line[name].as_str().unwrap());
-    assert_eq!(told, ["bad_key", "b", "incoming/a", "it was refused", "j"]);
-    let ran = run_against(&fake, &["dlq", "list"]);
-    assert!(
-        ran.out.contains("bad_key") && ran.out.contains("s3://b/incoming/a  it was refused"),
-        "{ran:?}"
-    );
-    assert!(ran.err.contains("1 message in s-compress-dlq"), "{ran:?}");
-}
-
-#[test]
-fn a_key_cannot_move_the_cursor() {
-    let fake = stack();
-    fake.put_message(DEAD, letter("incoming/\u{1b}[2J\nx", Some("bad_key"), None));
-    let ran = run_against(&fake, &["dlq", "list"]);
-    assert!(
-        !ran.out.contains('\u{1b}') && ran.out.lines().count() == 1,
-        "{ran:?}"
-    );
-}
-
-#[test]
-fn reasons_and_limits_choose_what_is_listed() {
-    let fake = letters();
-    for (words, expected) in [
-        (&["--reason", "bad_key"][..], 11),
-        (&["--reason", "none"], 2),
-        (&["--reason", "archived"], 0),
-        (&["--limit", "3"], 3),
-        (&["--reason", "access_denied", "--limit", "12"], 12),
-    ] {
-        let ran = json_against(&fake, &[&["dlq", "list"], words].concat());
-        assert_eq!((ran.code, ran.lines().len()), (0, expected), "{ran:?}");
-    }
-    assert_eq!(fake.messages(DEAD).len(), 25);
 }
 
 #[test]
@@ -328,6 +263,24 @@ fn what_fails_again_at_once_does_not_go_round_for_ever() {
         );
     });
     assert_eq!(fake.messages(DEAD), [poison]);
+}
+
+#[test]
+fn a_redrive_that_falls_back_says_what_came_back() {
+    let fake = stack();
+    let poison = letter("incoming/a", Some("bad_key"), None);
+    fake.put_message(DEAD, poison.clone());
+    let gate = Gate::new();
+    fake.fault(Fault::on(Operation::DeleteMessageBatch).hold_after_effect(&gate));
+    thread::scope(|scope| {
+        let running = scope.spawn(|| json_against(&fake, &["dlq", "redrive"]));
+        assert!(gate.wait_for_blocking(1, TIMEOUT));
+        fake.put_message(DEAD, poison.clone());
+        gate.release();
+        let ran = running.join().unwrap();
+        let done = ran.document();
+        assert_eq!((ran.code, &done["came_back"]), (3, &1.into()), "{ran:?}");
+    });
 }
 
 #[test]

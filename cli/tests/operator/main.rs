@@ -9,6 +9,7 @@
 mod backfill;
 mod begin;
 mod dlq;
+mod dlq_list;
 mod function;
 mod help;
 mod local;

@@ -33,6 +33,8 @@ fn wrong_usage_is_said_on_standard_error_and_has_its_own_code() {
         ("backfill status", "<JOB>"),
         ("backfill status j --every 0", "--every"),
         ("dlq list --limit 0", "--limit"),
+        ("dlq list --reason acess_denied", "access_denied"),
+        ("dlq replay --reason x", "too_large"),
         ("dlq redrive --rate 501", "--rate"),
         ("purge run --yes", "--local"),
         ("purge run --audit", "--local"),
@@ -163,6 +165,7 @@ fn every_shell_has_its_completions() {
 #[test]
 fn bash_understands_its_completions() {
     let script = run(&["completions", "bash"]).out;
+    assert!(script.contains("too_large access_denied"), "no reasons");
     let mut bash = Command::new("bash")
         .arg("-n")
         .stdin(Stdio::piped())

@@ -106,6 +106,9 @@ fn the_result_of_a_watched_verification_is_its_last_line() {
 fn what_cannot_be_verified_is_refused_and_nothing_is_started() {
     let fake = stack();
     put(&fake, "j", "aborted");
+    // What is started all the same has an end.
+    ends(&fake, 0, None, None);
+    ends(&fake, 0, None, None);
     let ran = run_against(&fake, &VERIFY);
     assert_eq!(ran.code, 3, "{ran:?}");
     assert!(ran.err.contains("--job-id j --resume"), "{ran:?}");
