@@ -17,7 +17,7 @@ pub(crate) async fn run(args: Count, stack: &Stack, show: Show) -> Result<End, E
     let engine = match &args.local {
         Some(root) => {
             follow_engine(show, &bar)?;
-            Engine::count(&resolved(root)?)?
+            Engine::count(&resolved(root)?, show)?
         }
         None => Engine::function(&Aws::load().await?, stack.count()),
     };

@@ -14,6 +14,7 @@ use shared::telemetry::{Telemetry, error_chain};
 
 use crate::aws::Aws;
 use crate::error::Error;
+use crate::show::Show;
 
 /// How long a function may take at most, with a little for the way. Source: Lambda developer guide, "Quotas".
 const ANSWER_WITHIN: Duration = Duration::from_secs(15 * 60 + 30);
@@ -48,22 +49,28 @@ impl Engine {
     }
 
     /// The engine of purge on a directory of this machine; `settings` beside the root.
-    pub(crate) fn purge(root: &str, settings: &[(&str, String)]) -> Result<Self, Error> {
-        let config = purge::Config::parse(|name| match name {
+    pub(crate) fn purge(
+        root: &str,
+        settings: &[(&str, String)],
+        show: Show,
+    ) -> Result<Self, Error> {
+        let mut config = purge::Config::parse(|name| match name {
             "PURGE_ROOT" => Some(root.to_owned()),
             name => {
                 let set = settings.iter().find(|(known, _)| *known == name);
                 set.map(|(_, value)| value.clone())
             }
         })?;
+        config.progress_every = show.progress_every();
         let (telemetry, _) = Telemetry::new(config.telemetry.clone(), std::io::sink());
         Ok(Self::Purge(Box::new(purge::App::new(config, telemetry))))
     }
 
     /// The engine of count on a directory of this machine.
-    pub(crate) fn count(root: &str) -> Result<Self, Error> {
+    pub(crate) fn count(root: &str, show: Show) -> Result<Self, Error> {
         let lookup = |name: &str| (name == "COUNT_ROOT").then(|| root.to_owned());
-        let config = count::Config::parse(lookup)?;
+        let mut config = count::Config::parse(lookup)?;
+        config.progress_every = show.progress_every();
         let (telemetry, _) = Telemetry::new(config.telemetry.clone(), std::io::sink());
         Ok(Self::Count(Box::new(count::App::new(config, telemetry))))
     }

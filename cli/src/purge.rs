@@ -79,7 +79,7 @@ async fn here(asked: &Asked, show: Show) -> Result<Value, Error> {
         settings.push(("PURGE_AUDIT", "true".to_owned()));
     }
     // The engine looks at options and root before anybody is asked about them.
-    let engine = Engine::purge(&root, &settings)?;
+    let engine = Engine::purge(&root, &settings, show)?;
     if asked.removes && !asked.yes {
         confirm(&words::question(&root, &asked.options))?;
     }

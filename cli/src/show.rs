@@ -2,9 +2,11 @@
 
 use std::error::Error as _;
 use std::io::{IsTerminal, Write};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
+use shared::walk::PROGRESS_EVERY;
 
 use crate::args::Format;
 use crate::error::Error;
@@ -32,6 +34,15 @@ impl Show {
     /// Whether a progress bar has a place to be.
     pub(crate) fn has_bar(self) -> bool {
         self.terminal && !self.is_json()
+    }
+
+    /// Between two words about how far an engine in this process is: a bar moves, a log is read later.
+    pub(crate) fn progress_every(self) -> Duration {
+        if self.has_bar() {
+            Duration::from_secs(1)
+        } else {
+            PROGRESS_EVERY
+        }
     }
 
     /// One document: as JSON on a line, or the same in words.

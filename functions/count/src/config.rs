@@ -1,9 +1,11 @@
 //! Settings, from the environment.
 
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
 use shared::env::{EnvError, Vars};
 use shared::telemetry::Settings;
+use shared::walk::PROGRESS_EVERY;
 
 /// Most calls in flight that can be set: an NFS mount has 64 slots, beyond a few hundred nothing is gained.
 pub const CONCURRENCY_MAX: usize = 256;
@@ -17,6 +19,8 @@ pub struct Config {
     pub concurrency: usize,
     /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`, set by Lambda: MB, default 256.
     pub function_memory_mb: u64,
+    /// Between two lines about progress: [`PROGRESS_EVERY`], unless somebody watches.
+    pub progress_every: Duration,
     /// The Powertools names for logs and metrics.
     pub telemetry: Settings,
 }
@@ -33,6 +37,7 @@ impl Config {
             root: root.into(),
             concurrency: vars.ranged("COUNT_CONCURRENCY", 64, 1..=CONCURRENCY_MAX),
             function_memory_mb: vars.ranged("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 256, 128..=32_768),
+            progress_every: PROGRESS_EVERY,
             telemetry: Settings::read(&mut vars, "count"),
         };
         vars.finish()?;

@@ -103,7 +103,8 @@ impl App {
         };
         let outer = self.config.root.clone();
         let span = Span::current();
-        let work = move || span.in_scope(|| walk(&outer, &request, options, now));
+        let every = self.config.progress_every;
+        let work = move || span.in_scope(|| walk(&outer, &request, (options, every), now));
         tokio::task::spawn_blocking(work)
             .await
             .map_err(CountError::Lost)?
@@ -142,7 +143,7 @@ impl App {
 fn walk(
     outer: &Path,
     request: &Request,
-    options: Options,
+    (options, every): (Options, Duration),
     now: SystemTime,
 ) -> Result<Answer, CountError> {
     let kernel = Kernel::default();
@@ -165,7 +166,7 @@ fn walk(
         resume,
         options,
     };
-    let outcome = run(walk, progress_lines(report_progress))?;
+    let outcome = run(walk, progress_lines(every, report_progress))?;
     if outcome.end == End::Stalled {
         tracing::warn!(
             "no call came back for too long; what was in flight is left for the next run"

@@ -1,9 +1,11 @@
 //! Settings, from the environment.
 
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
 use shared::env::{EnvError, Vars};
 use shared::telemetry::Settings;
+use shared::walk::PROGRESS_EVERY;
 
 use crate::budget::Budget;
 use crate::patterns::{Patterns, split};
@@ -60,6 +62,8 @@ pub struct Config {
     pub bounds: Bounds,
     /// `PURGE_AUDIT`: every removal is written down below `.sluice/audit/`, default false.
     pub audit: bool,
+    /// Between two lines about progress: [`PROGRESS_EVERY`], unless somebody watches.
+    pub progress_every: Duration,
     /// The Powertools names for logs and metrics.
     pub telemetry: Settings,
 }
@@ -79,6 +83,7 @@ impl Config {
             defaults,
             bounds,
             audit: vars.flag("PURGE_AUDIT", false),
+            progress_every: PROGRESS_EVERY,
             telemetry: Settings::read(&mut vars, "purge"),
         };
         vars.finish()?;

@@ -103,6 +103,7 @@ impl App {
             now,
             outer: self.config.bounds.root.clone(),
             audit: self.config.audit,
+            progress_every: self.config.progress_every,
             request_id: context.request_id.clone(),
             kernel: Arc::clone(&self.kernel),
         };

@@ -43,6 +43,7 @@ pub(crate) struct Invocation {
     pub(crate) now: SystemTime,
     pub(crate) outer: PathBuf,
     pub(crate) audit: bool,
+    pub(crate) progress_every: Duration,
     pub(crate) request_id: String,
     pub(crate) kernel: Kernels,
 }
@@ -321,7 +322,10 @@ impl Job {
                 ..Options::default()
             },
         };
-        Ok(run(walk, progress_lines(report_progress))?)
+        Ok(run(
+            walk,
+            progress_lines(self.at.progress_every, report_progress),
+        )?)
     }
 
     /// Whether what was found is too much; not known before all was seen.

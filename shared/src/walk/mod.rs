@@ -47,7 +47,9 @@ pub use self::engine::{Options, Outcome, Walk, WalkError, run};
 pub use self::kernel::{Attributes, Call, Freshness, Interference, Kernel, Kind, Stamp};
 pub use self::own::{OwnFolder, TOKEN_BYTES_MAX, TOKENS};
 pub use self::plan::{Plan, PlanLimits, Removable, plan};
-pub use self::report::{End, SAMPLES_MAX, Sample, Snapshot, Tally, Totals, progress_lines};
+pub use self::report::{
+    End, PROGRESS_EVERY, SAMPLES_MAX, Sample, Snapshot, Tally, Totals, progress_lines,
+};
 pub use self::root::{Root, RootError};
 pub use self::scope::{Scope, Shards};
 pub use self::seal::{checksum, seal, unseal};

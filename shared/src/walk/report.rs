@@ -9,17 +9,19 @@ use serde::{Deserialize, Serialize};
 use super::sweep::Sweep;
 use super::watch::Progress;
 
-/// Between two lines about how far a walk is.
-const PROGRESS_EVERY: Duration = Duration::from_secs(30);
+/// Between two lines about how far a walk is, for a log.
+pub const PROGRESS_EVERY: Duration = Duration::from_secs(30);
 
-/// For [`run`](super::run): reports what is done so far, every half minute.
+/// For [`run`](super::run): reports what is done so far, so often.
 pub fn progress_lines<S: Sweep>(
+    every: Duration,
     mut report: impl FnMut(&Totals<S::Tally>),
 ) -> impl FnMut(&Progress<'_, S>) {
-    let mut next = PROGRESS_EVERY;
+    let mut next = every;
     move |progress| {
-        if progress.elapsed() >= next {
-            next += PROGRESS_EVERY;
+        let elapsed = progress.elapsed();
+        if elapsed >= next {
+            next = elapsed + every;
             report(&progress.snapshot().totals);
         }
     }

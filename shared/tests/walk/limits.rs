@@ -4,10 +4,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use shared::walk::{Call, End, Kernel, Options, Token, run};
+use shared::walk::{
+    Call, End, Kernel, Options, PROGRESS_EVERY, Token, Totals, progress_lines, run,
+};
 use tempfile::tempdir;
 
-use crate::support::{Census, census, grid, naive, quick_tempdir, sliced, walk};
+use crate::support::{Census, Seen, census, grid, naive, quick_tempdir, sliced, walk};
 
 #[test]
 fn fifty_thousand_children_are_walked_by_one_four_and_sixty_four() {
@@ -152,4 +154,31 @@ fn too_little_memory_lowers_the_limit_and_ends_nothing() {
     assert!(outcome.snapshot.memory_backpressure_events > 0);
     assert!(outcome.snapshot.concurrency_peak <= 8);
     assert_eq!(outcome.snapshot.totals.tally.listed, 201);
+}
+
+#[test]
+fn progress_is_said_as_often_as_asked() {
+    let root = tempdir().unwrap();
+    grid(root.path(), 150, 1);
+    let said = |every: Duration| {
+        let slow = Kernel::disturbed(|_, _| {
+            std::thread::sleep(Duration::from_millis(2));
+            Ok(())
+        });
+        let options = Options {
+            concurrency: 1,
+            ..Options::default()
+        };
+        let walk = walk(root.path(), slow, Census::of(u64::MAX), options);
+        let mut listed = Vec::new();
+        let lines = progress_lines(every, |totals: &Totals<Seen>| {
+            listed.push(totals.tally.listed);
+        });
+        let outcome = run(walk, lines).unwrap();
+        assert_eq!(outcome.end, End::Complete);
+        listed
+    };
+    let often = said(Duration::from_millis(100));
+    assert!(often.len() > 2 && often.is_sorted(), "{often:?}");
+    assert_eq!(said(PROGRESS_EVERY), [0; 0]);
 }
