@@ -5,6 +5,7 @@ mod attended;
 mod begin;
 mod find;
 mod input;
+mod pace;
 mod watch;
 mod words;
 
@@ -93,7 +94,9 @@ async fn status(backfills: &Backfills<'_>, show: Show, args: &Status) -> Result<
         return unless_interrupted(work, || goes_on(job)).await;
     }
     match backfills.find(job).await? {
-        Found::Record(record) => show.document(&record, || words::record(&record))?,
+        Found::Record(record) => show.document(&record, || {
+            words::record(&record, OffsetDateTime::now_utc())
+        })?,
         Found::Planned(execution) => {
             let document =
                 json!({"job_id": job.as_str(), "state": "planning", "execution": execution});
@@ -123,7 +126,9 @@ async fn verify(backfills: &Backfills<'_>, show: Show, args: &Verify) -> Result<
         || format!("the verification goes on; sluice backfill status {job} has its result");
     let (record, end) = unless_interrupted(work, goes_on).await?;
     if !args.watching.watch || show.has_bar() {
-        show.document(&record, || words::record(&record))?;
+        show.document(&record, || {
+            words::record(&record, OffsetDateTime::now_utc())
+        })?;
     }
     Ok(end)
 }
@@ -150,7 +155,7 @@ async fn can_be_verified(backfills: &Backfills<'_>, job: &JobId) -> Result<JobRe
 /// What a watched job came to. Its last line of JSON was printed while it was watched.
 fn result(show: Show, record: &JobRecord) -> Result<End, Error> {
     if show.has_bar() {
-        show.document(record, || words::record(record))?;
+        show.document(record, || words::record(record, OffsetDateTime::now_utc()))?;
     }
     Ok(end(record))
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use shared::job::JobRecord;
+use tokio::time::Instant;
 
 use crate::args::backfill::Watching;
 use crate::error::{End, Error};
@@ -14,7 +15,8 @@ use crate::show::{Show, json, note};
 use super::attended::Attended;
 use super::begin::Begun;
 use super::find::{Backfills, Found, planning_words};
-use super::words::far;
+use super::pace::Window;
+use super::words::{Far, Objects, far};
 
 /// One who watches.
 pub(super) struct Watch<'a> {
@@ -37,6 +39,35 @@ pub(super) struct Ended {
     is_told: bool,
 }
 
+/// What was told, and how fast that came.
+struct Told {
+    last: Option<JobRecord>,
+    /// Whether anything but what was there before.
+    anything: bool,
+    window: Window,
+    began: Instant,
+}
+
+impl Told {
+    fn new(before: Option<JobRecord>) -> Self {
+        Self {
+            last: before,
+            anything: false,
+            window: Window::default(),
+            began: Instant::now(),
+        }
+    }
+
+    /// The pace in front: a terminal is seldom as wide as the words are.
+    fn with_pace(&mut self, far: &Far) -> String {
+        let Objects { of, done, left } = far.objects;
+        match self.window.look(of, self.began.elapsed(), done) {
+            Some(pace) => format!("{}, {}", pace.brief(left), far.words),
+            None => far.words.clone(),
+        }
+    }
+}
+
 impl<'a> Watch<'a> {
     pub(super) fn new(backfills: &'a Backfills<'a>, show: Show, watching: Watching) -> Self {
         Self {
@@ -51,7 +82,7 @@ impl<'a> Watch<'a> {
     /// Until the record is in a final state, or nobody works on it any more.
     pub(super) async fn record(&self, job: &JobId) -> Result<JobRecord, Error> {
         let mut attended = Attended::new(self.backfills, job);
-        let (mut last, mut is_abandoned) = (None, false);
+        let (mut told, mut is_abandoned) = (Told::new(None), false);
         loop {
             // After the executions: what the last one did last is in the record.
             let record = match self.backfills.find(job).await? {
@@ -62,7 +93,7 @@ impl<'a> Watch<'a> {
                     continue;
                 }
             };
-            self.tell(&record, &mut last)?;
+            self.tell(&record, &mut told)?;
             if record.state.is_final() {
                 self.bar.end();
                 return Ok(record);
@@ -85,14 +116,14 @@ impl<'a> Watch<'a> {
     /// that could not begin has no record. What the record was before is not shown.
     pub(super) async fn execution(&self, job: &JobId, begun: &Begun) -> Result<Ended, Error> {
         let machine = self.backfills.machine().await?;
-        let (mut last, mut is_news, mut is_told) = (begun.before.clone(), false, false);
+        let (mut told, mut is_news) = (Told::new(begun.before.clone()), false);
         loop {
             // In this order: what the execution did last is in the record.
             let (standing, _) = machine.look(&begun.execution).await?;
             let record = self.backfills.record(job).await?;
             if let Some(record) = &record {
                 is_news |= begun.is_news(record);
-                is_told |= self.tell(record, &mut last)?;
+                self.tell(record, &mut told)?;
             }
             if !matches!(standing, Standing::Running) {
                 self.bar.end();
@@ -100,23 +131,26 @@ impl<'a> Watch<'a> {
                     standing,
                     record,
                     is_news,
-                    is_told,
+                    is_told: told.anything,
                 });
             }
             tokio::time::sleep(self.every).await;
         }
     }
 
-    /// What has changed, once; whether it had.
-    fn tell(&self, record: &JobRecord, last: &mut Option<JobRecord>) -> Result<bool, Error> {
-        if last.as_ref() == Some(record) {
-            return Ok(false);
+    /// What has changed, once; the bar goes with the time, too.
+    fn tell(&self, record: &JobRecord, told: &mut Told) -> Result<(), Error> {
+        let is_new = told.last.as_ref() != Some(record);
+        told.anything |= is_new;
+        if told.anything {
+            let far = far(record);
+            self.bar.set(far.done, far.all, told.with_pace(&far));
         }
-        let far = far(record);
-        self.bar.set(far.done, far.all, far.words);
-        self.print(record)?;
-        *last = Some(record.clone());
-        Ok(true)
+        if is_new {
+            self.print(record)?;
+            told.last = Some(record.clone());
+        }
+        Ok(())
     }
 
     fn print(&self, record: &JobRecord) -> Result<(), Error> {

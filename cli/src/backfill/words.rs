@@ -1,10 +1,15 @@
 //! A job in words. Pure.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use shared::job::{JobRecord, JobState};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::show::{bytes, clean, count};
+
+use super::pace::Pace;
 
 /// How far a job is, for a bar: done, all, words.
 #[derive(Debug, PartialEq, Eq)]
@@ -12,6 +17,17 @@ pub(super) struct Far {
     pub(super) done: u64,
     pub(super) all: u64,
     pub(super) words: String,
+    pub(super) objects: Objects,
+}
+
+/// By what the pace of a job goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Objects {
+    /// What is counted.
+    pub(super) of: &'static str,
+    pub(super) done: u64,
+    /// Where it is known.
+    pub(super) left: Option<u64>,
 }
 
 /// By partitions while they are listed, then by objects.
@@ -33,6 +49,11 @@ pub(super) fn far(record: &JobRecord) -> Far {
                 count(record.listed),
                 bytes(record.bytes_listed),
             ),
+            objects: Objects {
+                of: "listed",
+                done: record.listed,
+                left: None,
+            },
         };
     }
     let done = record.succeeded + record.skipped + record.failed;
@@ -45,11 +66,36 @@ pub(super) fn far(record: &JobRecord) -> Far {
             count(record.enqueued),
             count(record.failed),
         ),
+        objects: Objects {
+            of: "done",
+            done,
+            left: Some(record.enqueued.saturating_sub(done)),
+        },
     }
 }
 
+/// The average from its start to its end, or until now.
+fn pace(record: &JobRecord, now: OffsetDateTime) -> Option<String> {
+    let time = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();
+    let end = record.finished_at.as_deref().map_or(Some(now), time)?;
+    let over = Duration::try_from(end - time(&record.started_at)?).ok()?;
+    let Objects { done, left, .. } = far(record).objects;
+    let left = left.filter(|_| !record.state.is_final());
+    Some(Pace::of(done, over)?.words(left))
+}
+
 /// All of it, a line each.
-pub(super) fn record(record: &JobRecord) -> String {
+pub(super) fn record(record: &JobRecord, now: OffsetDateTime) -> String {
+    let mut out = String::new();
+    for (name, value) in lines(record, now) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "{name:<12}{}", clean(&value));
+    }
+    out.truncate(out.trim_end().len());
+    out
+}
+
+fn lines(record: &JobRecord, now: OffsetDateTime) -> Vec<(&'static str, String)> {
     let dry = if record.dry_run { ", dry run" } else { "" };
     let mut lines = vec![
         ("job", record.job_id.clone()),
@@ -88,19 +134,16 @@ pub(super) fn record(record: &JobRecord) -> String {
                 bytes(record.bytes_out)
             ),
         ),
+    ]);
+    lines.extend(pace(record, now).map(|pace| ("pace", pace)));
+    lines.extend([
         ("remaining", optional(record.remaining)),
         ("missing", optional(record.missing_outputs)),
         ("started", record.started_at.clone()),
         ("updated", record.updated_at.clone()),
     ]);
     lines.extend(record.finished_at.clone().map(|at| ("finished", at)));
-    let mut out = String::new();
-    for (name, value) in lines {
-        // Writing to a String cannot fail.
-        let _ = writeln!(out, "{name:<12}{}", clean(&value));
-    }
-    out.truncate(out.trim_end().len());
-    out
+    lines
 }
 
 #[cfg(test)]
@@ -117,6 +160,40 @@ mod tests {
             "finished_at": null,
         });
         serde_json::from_value(record).unwrap()
+    }
+
+    fn now() -> OffsetDateTime {
+        OffsetDateTime::from_unix_timestamp(1_795_301_103).unwrap()
+    }
+
+    #[test]
+    fn a_pace_is_the_average_since_the_start() {
+        let mut it = job("processing", false);
+        assert!(!record(&it, now()).contains("pace"), "no time, no pace");
+        "2026-11-21T22:44:03Z".clone_into(&mut it.started_at);
+        let words = record(&it, now());
+        assert!(
+            words.contains("\npace        2.0 objects a second, about 39 min left\n"),
+            "{words}"
+        );
+        // Of what has ended nothing is left, and it does not get slower.
+        it.state = JobState::Failed;
+        it.finished_at = Some("2026-11-21T22:44:13Z".to_owned());
+        let words = record(&it, now());
+        assert!(
+            words.contains("\npace        12 objects a second\n"),
+            "{words}"
+        );
+        let listing = JobRecord {
+            finished_at: None,
+            state: JobState::Listing,
+            ..it
+        };
+        let words = record(&listing, now());
+        assert!(
+            words.contains("\npace        83 objects a second\n"),
+            "{words}"
+        );
     }
 
     #[test]
@@ -145,7 +222,7 @@ mod tests {
                 ..none
             };
             assert!(far(&some).words.ends_with(", 1,234 archived"), "{state}");
-            let words = record(&some);
+            let words = record(&some, now());
             assert!(words.contains("archived    1,234\n"), "{words}");
         }
     }
@@ -158,7 +235,7 @@ mod tests {
 
     #[test]
     fn what_was_not_counted_is_not_nothing() {
-        let words = record(&job("processing", false));
+        let words = record(&job("processing", false), now());
         assert!(
             words.contains("remaining   not counted\nmissing     0\n"),
             "{words}"

@@ -161,6 +161,23 @@ fn a_job_of_which_there_is_nothing_is_no_job() {
 }
 
 #[test]
+fn a_job_that_begins_while_it_is_looked_for_is_found() {
+    let fake = stack();
+    planning(&fake, "j");
+    let plan = record("j", "completed");
+    let look = Fault::on(Operation::DescribeExecution);
+    fake.fault(look.run(move |store| {
+        store.tables.put("s-backfill", &plan);
+        store.states.succeed(json!({}));
+    }));
+    let ran = json_against(&fake, &["backfill", "status", "j"]);
+    assert_eq!(
+        (ran.code, &ran.document()["state"]),
+        (0, &"completed".into())
+    );
+}
+
+#[test]
 fn who_may_not_see_executions_is_told_of_records_alone() {
     let fake = stack();
     let denied = Fault::on(Operation::DescribeExecution);

@@ -12,9 +12,10 @@ use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
+use serde_json::json;
 use tests::fake_aws::Operation;
 
-use crate::backfill::{planning, put, stack};
+use crate::backfill::{planning, put, record, stack};
 use crate::local::{files, tree};
 use crate::{against, sluice, text};
 
@@ -119,6 +120,11 @@ fn a_watched_job_is_a_bar_and_then_its_record() {
     terminal.wait_for("listing: 7 of 256 partitions, 5,000 objects");
     put(&fake, "j", "processing");
     terminal.wait_for("processing: 100 of 4,990 objects");
+    // So many more in a moment: how many a second is not known, but that it is said.
+    let mut more = record("j", "processing");
+    more["succeeded"] = json!({"N": "4000"});
+    fake.tables(|tables| tables.put("s-backfill", &more));
+    terminal.wait_for("s left, processing: 4,000 of 4,990 objects");
     put(&fake, "j", "completed");
     let (code, screen) = terminal.end();
     assert_eq!(code, 0, "{screen}");
