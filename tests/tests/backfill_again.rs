@@ -198,6 +198,12 @@ fn two_verifications_do_not_undo_each_other() {
     let first = job.answer(&begin("one"));
     assert_eq!(job.failure(&begin("two")).0, "InProgress");
     assert_eq!(job.answer(&begin("one")), first, "its own answer got lost");
+    // What its own execution asks for anew, as redriven, is its own round.
+    let mut anew = begin("one");
+    anew["redrives"] = json!(1);
+    assert_eq!(job.answer(&anew)["round"], "one.redrive-1");
+    assert_eq!(job.failure(&share("verify", &first, 0)).0, "WrongState");
+    let _ = job.answer(&begin("one"));
     // A look keeps it alive; a dead one is taken over, and what comes of it late is refused.
     grown_old(&job, "verifying_at");
     let _ = job.answer(&share("verify", &first, 0));

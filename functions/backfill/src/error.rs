@@ -157,7 +157,7 @@ impl BackfillError {
             | Self::QueueBusy { .. }
             | Self::TableBusy { .. }
             | Self::BadListing { .. } => "Unavailable",
-            Self::Service(refusal) => match refusal.class() {
+            Self::Service(refusal) => match Class::of(refusal) {
                 Class::AccessDenied => "AccessDenied",
                 Class::BadConfiguration => "BadConfiguration",
                 Class::NotFound => "NotFound",
@@ -201,7 +201,7 @@ impl Retryable for BackfillError {
             | Self::QueueBusy { .. }
             | Self::TableBusy { .. }
             | Self::TimeUp => true,
-            Self::Service(refusal) => match refusal.class() {
+            Self::Service(refusal) => match Class::of(refusal) {
                 Class::AccessDenied | Class::BadConfiguration | Class::NotFound => false,
                 Class::ConditionFailed | Class::Unavailable => true,
             },

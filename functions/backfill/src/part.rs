@@ -336,7 +336,7 @@ async fn get(
             return refused(key, Unusable::OtherLength { expected_bytes });
         }
         let refusal = Refusal::new("GetObject", error);
-        match refusal.class() {
+        match Class::of(&refusal) {
             Class::NotFound => {
                 let bucket = bucket.to_owned();
                 refused(key, Unusable::Missing { bucket })

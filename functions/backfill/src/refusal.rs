@@ -1,18 +1,6 @@
 //! A service's refusal, and what can be done about it.
 
-use std::error::Error;
-use std::fmt;
-
-use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-
-/// A call that did not succeed: which, how it was answered, and the SDK's own error.
-#[derive(Debug)]
-pub struct Refusal {
-    call: &'static str,
-    status: Option<u16>,
-    code: String,
-    source: Box<dyn Error + Send + Sync>,
-}
+pub use shared::refusal::Refusal;
 
 /// What a refusal means to whoever operates the function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,26 +17,12 @@ pub enum Class {
     Unavailable,
 }
 
-impl Refusal {
-    /// Takes over an SDK error, of whichever service.
-    pub fn new<E>(call: &'static str, error: SdkError<E>) -> Self
-    where
-        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
-    {
-        let status = error.raw_response().map(|raw| raw.status().as_u16());
-        Self {
-            call,
-            status,
-            code: error.code().unwrap_or_default().to_owned(),
-            source: Box::new(error),
-        }
-    }
-
+impl Class {
     /// What can be done about it. A 403 without a code, as a HEAD's always is, may be a skewed clock.
     #[must_use]
-    pub fn class(&self) -> Class {
-        match (self.status, self.code.as_str()) {
-            (_, "ConditionalCheckFailedException") => Class::ConditionFailed,
+    pub fn of(refusal: &Refusal) -> Self {
+        match (refusal.status(), refusal.code()) {
+            (_, "ConditionalCheckFailedException") => Self::ConditionFailed,
             (
                 _,
                 "NoSuchBucket"
@@ -59,39 +33,18 @@ impl Refusal {
                 | "QueueDoesNotExist"
                 | "AWS.SimpleQueueService.NonExistentQueue",
             )
-            | (Some(301), _) => Class::BadConfiguration,
+            | (Some(301), _) => Self::BadConfiguration,
             (_, "AccessDenied" | "AccessDeniedException" | "AllAccessDisabled") => {
-                Class::AccessDenied
+                Self::AccessDenied
             }
             // Of a queue with a key: the key is busy, or forbidden.
-            (_, code) if code.contains("Throttl") || code.contains("Internal") => {
-                Class::Unavailable
-            }
+            (_, code) if code.contains("Throttl") || code.contains("Internal") => Self::Unavailable,
             (_, code) if code.starts_with("KMS.") || code.starts_with("KmsAccessDenied") => {
-                Class::AccessDenied
+                Self::AccessDenied
             }
-            (Some(404), _) => Class::NotFound,
-            _ => Class::Unavailable,
+            (Some(404), _) => Self::NotFound,
+            _ => Self::Unavailable,
         }
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.call)?;
-        if let Some(status) = self.status {
-            write!(f, " answered {status}")?;
-        }
-        if !self.code.is_empty() {
-            write!(f, " {}", self.code)?;
-        }
-        Ok(())
-    }
-}
-
-impl Error for Refusal {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&*self.source)
     }
 }
 
@@ -126,13 +79,8 @@ mod tests {
             (400, "ThrottlingException", Class::Unavailable),
             (503, "SlowDown", Class::Unavailable),
         ] {
-            let refusal = Refusal {
-                call: "HeadObject",
-                status: Some(status),
-                code: code.to_owned(),
-                source: "".into(),
-            };
-            assert_eq!(refusal.class(), class, "{status} {code}");
+            let refusal = Refusal::answered("HeadObject", Some(status), code, "");
+            assert_eq!(Class::of(&refusal), class, "{status} {code}");
         }
     }
 }

@@ -89,7 +89,7 @@ impl Queue {
             let detail = match sent {
                 Ok(answer) => take(&mut left, &answer, batch)?,
                 Err(error) => match Refusal::new("SendMessageBatch", error) {
-                    refusal if refusal.class() == Class::Unavailable => refusal.to_string(),
+                    refusal if Class::of(&refusal) == Class::Unavailable => refusal.to_string(),
                     refusal => return Err(refusal.into()),
                 },
             };

@@ -268,7 +268,7 @@ impl Table {
 fn held(written: Result<(), Refusal>) -> Result<bool, BackfillError> {
     match written {
         Ok(()) => Ok(true),
-        Err(refusal) if refusal.class() == Class::ConditionFailed => Ok(false),
+        Err(refusal) if Class::of(&refusal) == Class::ConditionFailed => Ok(false),
         Err(refusal) => Err(refusal.into()),
     }
 }

@@ -239,7 +239,7 @@ impl Verify<'_> {
                 })
             }
             Err(error) => match Refusal::new("HeadObject", error) {
-                refusal if refusal.class() == Class::NotFound => Ok(There::No),
+                refusal if Class::of(&refusal) == Class::NotFound => Ok(There::No),
                 refusal => Err(refusal.into()),
             },
         }

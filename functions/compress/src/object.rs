@@ -205,7 +205,7 @@ impl Compressor {
             let Err(refusal) = upload.commit(&condition).await else {
                 return Ok(compressed);
             };
-            let meaning = refusal.meaning();
+            let meaning = Meaning::of(&refusal);
             uncertain |= matches!(meaning, Meaning::Uncertain | Meaning::NoSuchUpload);
             if matches!(meaning, Meaning::Throttled | Meaning::Uncertain) {
                 tokio::time::sleep(COMMIT_WAIT * 2_u32.pow(round)).await;
@@ -258,7 +258,9 @@ impl Compressor {
             .map_err(|error| Refusal::new("HeadObject", error))
         {
             Ok(head) => head,
-            Err(refusal) if refusal.meaning() == Meaning::NotFound => return Ok(There::Nothing),
+            Err(refusal) if Meaning::of(&refusal) == Meaning::NotFound => {
+                return Ok(There::Nothing);
+            }
             Err(refusal) => return Err(upload.error(refusal)),
         };
         let theirs = head.metadata().and_then(source_version);

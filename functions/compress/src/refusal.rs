@@ -1,21 +1,11 @@
 //! A service's refusal, and what it means.
 
 use std::error::Error;
-use std::fmt;
 
-use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use shared::key::BadKey;
+pub use shared::refusal::Refusal;
 
 use crate::error::CompressError;
-use shared::key::BadKey;
-
-/// A call that did not succeed: which, how it was answered, and the SDK's own error.
-#[derive(Debug)]
-pub struct Refusal {
-    operation: &'static str,
-    status: Option<u16>,
-    code: Option<String>,
-    source: Box<dyn Error + Send + Sync>,
-}
 
 /// What a refusal means to the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,33 +57,17 @@ impl Meaning {
     }
 }
 
-impl Refusal {
-    /// Takes over an SDK error.
-    pub fn new<E, R>(operation: &'static str, error: SdkError<E, R>) -> Self
-    where
-        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
-        R: fmt::Debug + Send + Sync + HttpStatus + 'static,
-    {
-        let code = error.code().map(str::to_owned);
-        let status = error.raw_response().map(HttpStatus::status_code);
-        Self {
-            operation,
-            status,
-            code,
-            source: Box::new(error),
-        }
-    }
-
+impl Meaning {
     /// What the refusal means. Unknown 4xx answers are `Other`: they are tried again, and the queue's own
     /// redrive policy ends that. So is a 403 without a code, as a HEAD's always is: it may be a skewed clock.
     #[must_use]
-    pub fn meaning(&self) -> Meaning {
-        let code = self.code.as_deref().unwrap_or_default();
-        match (self.status, code) {
-            (None, _) => Meaning::Uncertain,
-            (Some(429), _) => Meaning::Throttled,
-            _ if is_throttling(code) => Meaning::Throttled,
-            (_, "NoSuchUpload") => Meaning::NoSuchUpload,
+    pub fn of(refusal: &Refusal) -> Self {
+        let code = refusal.code();
+        match (refusal.status(), code) {
+            (None, _) => Self::Uncertain,
+            (Some(429), _) => Self::Throttled,
+            _ if is_throttling(code) => Self::Throttled,
+            (_, "NoSuchUpload") => Self::NoSuchUpload,
             (
                 _,
                 "NoSuchBucket"
@@ -101,41 +75,37 @@ impl Refusal {
                 | "AuthorizationHeaderMalformed"
                 | "InvalidBucketName",
             )
-            | (Some(301), _) => Meaning::WrongBucket,
-            (Some(412), _) => Meaning::ConditionFailed,
-            (Some(409), _) => Meaning::Conflict,
-            (Some(404), _) => Meaning::NotFound,
-            (_, "InvalidObjectState") => Meaning::Archived,
-            (_, "KeyTooLongError") => Meaning::KeyTooLong,
-            (Some(400..=499), _) if code.starts_with("KMS.") || self.names_kms() => {
-                Meaning::KmsDenied
+            | (Some(301), _) => Self::WrongBucket,
+            (Some(412), _) => Self::ConditionFailed,
+            (Some(409), _) => Self::Conflict,
+            (Some(404), _) => Self::NotFound,
+            (_, "InvalidObjectState") => Self::Archived,
+            (_, "KeyTooLongError") => Self::KeyTooLong,
+            (Some(400..=499), _) if code.starts_with("KMS.") || names_kms(refusal) => {
+                Self::KmsDenied
             }
-            (_, "AccessDenied" | "AllAccessDisabled") => Meaning::AccessDenied,
-            (Some(400..=499), _) => Meaning::Other,
-            _ => Meaning::Uncertain,
+            (_, "AccessDenied" | "AllAccessDisabled") => Self::AccessDenied,
+            (Some(400..=499), _) => Self::Other,
+            _ => Self::Uncertain,
         }
     }
+}
 
-    /// S3 answers a missing permission on the key as plain `AccessDenied`; the message names the KMS action.
-    fn names_kms(&self) -> bool {
-        self.code.as_deref() == Some("AccessDenied")
-            && shared::telemetry::error_chain(&*self.source).contains("kms:")
-    }
-
+impl CompressError {
     /// The error that this refusal is for an object of `bucket` and `key`.
     #[must_use]
-    pub fn into_error(self, bucket: &str, key: &str) -> CompressError {
-        match self.meaning() {
-            Meaning::WrongBucket => CompressError::WrongBucket {
+    pub fn refused(refusal: Refusal, bucket: &str, key: &str) -> Self {
+        match Meaning::of(&refusal) {
+            Meaning::WrongBucket => Self::WrongBucket {
                 bucket: bucket.to_owned(),
-                detail: self.to_string(),
+                detail: refusal.to_string(),
             },
-            Meaning::AccessDenied => CompressError::AccessDenied { source: self },
-            Meaning::KmsDenied => CompressError::KmsDenied { source: self },
-            Meaning::Archived => CompressError::Archived { source: self },
-            Meaning::KeyTooLong => CompressError::BadKey {
+            Meaning::AccessDenied => Self::AccessDenied { source: refusal },
+            Meaning::KmsDenied => Self::KmsDenied { source: refusal },
+            Meaning::Archived => Self::Archived { source: refusal },
+            Meaning::KeyTooLong => Self::BadKey {
                 key: key.to_owned(),
-                source: BadKey::Refused(self.to_string()),
+                source: BadKey::Refused(refusal.to_string()),
             },
             Meaning::NotFound
             | Meaning::ConditionFailed
@@ -143,28 +113,15 @@ impl Refusal {
             | Meaning::NoSuchUpload
             | Meaning::Throttled
             | Meaning::Uncertain
-            | Meaning::Other => CompressError::Service { source: self },
+            | Meaning::Other => Self::Service { source: refusal },
         }
     }
 }
 
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.operation)?;
-        if let Some(status) = self.status {
-            write!(f, " answered {status}")?;
-        }
-        if let Some(code) = &self.code {
-            write!(f, " {code}")?;
-        }
-        Ok(())
-    }
-}
-
-impl Error for Refusal {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&*self.source)
-    }
+/// S3 answers a missing permission on the key as plain `AccessDenied`; the message names the KMS action.
+fn names_kms(refusal: &Refusal) -> bool {
+    let words = || refusal.source().map(shared::telemetry::error_chain);
+    refusal.code() == "AccessDenied" && words().is_some_and(|words| words.contains("kms:"))
 }
 
 fn is_throttling(code: &str) -> bool {
@@ -174,30 +131,12 @@ fn is_throttling(code: &str) -> bool {
     ) || code.contains("Throttl")
 }
 
-/// The status of a raw response, so that `Refusal::new` takes any service's SDK error.
-pub trait HttpStatus {
-    /// HTTP status code.
-    fn status_code(&self) -> u16;
-}
-
-impl HttpStatus for aws_sdk_s3::config::http::HttpResponse {
-    fn status_code(&self) -> u16 {
-        self.status().as_u16()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn refusal(status: Option<u16>, code: &str, message: &'static str) -> Refusal {
-        let code = Some(code.to_owned()).filter(|code| !code.is_empty());
-        Refusal {
-            operation: "GetObject",
-            status,
-            code,
-            source: message.into(),
-        }
+    fn refusal(status: Option<u16>, code: &str, message: &str) -> Refusal {
+        Refusal::answered("GetObject", status, code, message)
     }
 
     #[test]
@@ -227,12 +166,12 @@ mod tests {
             (200, "InternalError", Meaning::Uncertain),
         ] {
             assert_eq!(
-                refusal(Some(status), code, "").meaning(),
+                Meaning::of(&refusal(Some(status), code, "")),
                 meaning,
                 "{status} {code}"
             );
         }
-        assert_eq!(refusal(None, "", "").meaning(), Meaning::Uncertain);
+        assert_eq!(Meaning::of(&refusal(None, "", "")), Meaning::Uncertain);
     }
 
     #[test]
@@ -242,9 +181,9 @@ mod tests {
             "AccessDenied",
             "not authorized to perform: kms:Decrypt on resource: key/1",
         );
-        assert_eq!(denied.meaning(), Meaning::KmsDenied);
+        assert_eq!(Meaning::of(&denied), Meaning::KmsDenied);
         assert!(matches!(
-            denied.into_error("b", "k"),
+            CompressError::refused(denied, "b", "k"),
             CompressError::KmsDenied { .. }
         ));
     }

@@ -169,10 +169,10 @@ impl From<CompressError> for ReadError {
 }
 
 fn skip_or_error(refusal: Refusal, bucket: &str, key: &str) -> Result<Opened, CompressError> {
-    match refusal.meaning() {
+    match Meaning::of(&refusal) {
         Meaning::NotFound => Ok(Opened::Skip(SkipReason::SourceGone)),
         Meaning::ConditionFailed => Ok(Opened::Skip(SkipReason::Superseded)),
-        _ => Err(refusal.into_error(bucket, key)),
+        _ => Err(CompressError::refused(refusal, bucket, key)),
     }
 }
 
@@ -209,9 +209,9 @@ pub async fn is_current(
         Ok(_) => Ok(true),
         Err(error) => {
             let refusal = Refusal::new("HeadObject", error);
-            match refusal.meaning() {
+            match Meaning::of(&refusal) {
                 Meaning::NotFound | Meaning::ConditionFailed => Ok(false),
-                _ => Err(refusal.into_error(&version.bucket, key)),
+                _ => Err(CompressError::refused(refusal, &version.bucket, key)),
             }
         }
     }
@@ -232,9 +232,9 @@ pub async fn delete(
         Ok(_) => Ok(()),
         Err(error) => {
             let refusal = Refusal::new("DeleteObject", error);
-            match refusal.meaning() {
+            match Meaning::of(&refusal) {
                 Meaning::NotFound | Meaning::ConditionFailed => Ok(()),
-                _ => Err(refusal.into_error(&version.bucket, key)),
+                _ => Err(CompressError::refused(refusal, &version.bucket, key)),
             }
         }
     }

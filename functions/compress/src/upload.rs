@@ -330,7 +330,7 @@ impl Upload {
     /// The error that a refusal is for this output.
     #[must_use]
     pub fn error(&self, refusal: Refusal) -> CompressError {
-        refusal.into_error(&self.target.bucket, &self.target.key)
+        CompressError::refused(refusal, &self.target.bucket, &self.target.key)
     }
 }
 

@@ -8,7 +8,7 @@ use shared::telemetry::error_chain;
 
 use crate::observe::Eyes;
 use crate::publish;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, class_of};
 
 /// Makes the calls.
 #[derive(Clone, Copy)]
@@ -106,7 +106,7 @@ impl Hands<'_> {
 
 fn failed(refusal: &Refusal) -> Reply {
     Reply::Failed {
-        class: refusal.class(),
+        class: class_of(refusal),
         error: error_chain(refusal),
     }
 }

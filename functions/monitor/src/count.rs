@@ -12,7 +12,7 @@ use shared::telemetry::error_chain;
 
 use crate::clients::Clients;
 use crate::config::Config;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, class_of};
 
 /// Most that is kept back of the tick's time for everything but the count; a third, if that is less.
 const KEPT_BACK_MAX: Duration = Duration::from_secs(30);
@@ -77,7 +77,7 @@ pub async fn ask(
         },
         Err(error) => {
             let refusal = Refusal::new("Invoke", error);
-            if refusal.class().is_for_someone() {
+            if class_of(&refusal).is_for_someone() {
                 return Asked::Refused(refusal);
             }
             tracing::warn!(error = error_chain(&refusal), "not counted");

@@ -5,7 +5,7 @@ use shared::Retryable;
 use shared::idempotency::IdempotencyError;
 use shared::payload::PayloadError;
 
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, class_of};
 
 /// Named for what can be done about it.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +60,7 @@ impl MonitorError {
         match self {
             Self::BadPayload(_) => "BadPayload",
             Self::Lease(_) => "LeaseUnavailable",
-            Self::Observe(refusal) => refusal.class().label(),
+            Self::Observe(refusal) => class_of(refusal).label(),
             Self::State { .. } => "BadConfiguration",
             Self::Incomplete { .. } => "IncompleteAnswer",
             Self::TimeUp => "TimeUp",
@@ -74,7 +74,7 @@ impl Retryable for MonitorError {
         match self {
             Self::BadPayload(_) | Self::State { .. } => false,
             Self::Lease(error) => error.is_retryable(),
-            Self::Observe(refusal) => !refusal.class().is_for_someone(),
+            Self::Observe(refusal) => !class_of(refusal).is_for_someone(),
             Self::Incomplete { .. } | Self::TimeUp => true,
             Self::NotDone(problem, _) => !problem.class.is_for_someone(),
         }

@@ -23,7 +23,7 @@ use crate::error::MonitorError;
 use crate::lease::{Leases, Turn};
 use crate::observe::Eyes;
 use crate::publish;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, class_of};
 
 /// Everything that lives as long as the process.
 pub struct App {
@@ -45,7 +45,7 @@ impl Owed {
 
     /// A refusal that the next tick would meet again is owed; others pass.
     fn refusal(&mut self, refusal: Refusal, so: &'static str) {
-        if refusal.class().is_for_someone() {
+        if class_of(&refusal).is_for_someone() {
             return self.add(refusal.into());
         }
         tracing::warn!(error = error_chain(&refusal), "{so}");
@@ -201,7 +201,7 @@ impl App {
             Ok(Some(text)) => text,
             Ok(None) => return Remembered::State(State::new(id)),
             Err(refusal) => {
-                let reason = refusal.class().label();
+                let reason = class_of(&refusal).label();
                 owed.refusal(refusal, "state not read: no change");
                 return Remembered::Unreadable(reason);
             }

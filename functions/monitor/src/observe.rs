@@ -39,7 +39,7 @@ impl Eyes<'_> {
         match asked {
             Ok(answer) => Ok(answer.parameter.and_then(|parameter| parameter.value)),
             Err(error) => match Refusal::new("GetParameter", error) {
-                refusal if refusal.is("ParameterNotFound") => Ok(None),
+                refusal if refusal.code() == "ParameterNotFound" => Ok(None),
                 refusal => Err(refusal),
             },
         }
