@@ -136,7 +136,7 @@ pub(crate) struct Status {
 /// Which job.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The record is marked first; children that are under way stop when they tell it their counts the next time, within 5 \
+The record is marked first; children that are under way stop when they tell it their counts the next time, within 8 \
 seconds. Then its executions are stopped, also those of a job that is still being planned and has no record yet. A \
 job that was ended can be gone on with: sluice backfill start --job-id JOB --resume
 
