@@ -11,6 +11,7 @@ mod words;
 
 use serde_json::json;
 use shared::job::{JobRecord, JobState};
+use shared::telemetry::error_chain;
 use time::OffsetDateTime;
 
 use crate::args::backfill::{Action, Backfill, Start, Status, Verify};
@@ -50,7 +51,17 @@ async fn start(backfills: &Backfills<'_>, show: Show, args: &Start) -> Result<En
             let record = watch.result(ended, &begun.execution)?;
             return result(show, &record);
         }
-        let is_planned = begun.is_planned(backfills, &job).await?;
+        let is_planned = match begun.is_planned(backfills, &job).await {
+            Err(error @ Error::Service { .. }) => {
+                // It is started, whatever is seen of it.
+                note(&format!(
+                    "what becomes of it cannot be seen: {}",
+                    error_chain(&error)
+                ));
+                false
+            }
+            is_planned => is_planned?,
+        };
         started(show, &job, &begun, args, is_planned)?;
         Ok(End::Done)
     };

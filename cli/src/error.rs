@@ -54,7 +54,7 @@ pub(crate) enum Error {
         state: &'static str,
     },
     /// A job that has no record: what was to plan it came to nothing.
-    #[error("job {job} has not begun")]
+    #[error("job {job} has no record")]
     NeverBegan {
         /// Which.
         job: String,

@@ -163,15 +163,12 @@ impl Jobs {
 }
 
 impl JobsError {
-    /// Whether the same request may succeed later.
+    /// Whether nothing was written, and may be later.
     #[must_use]
-    pub fn is_passing(&self) -> bool {
+    pub fn is_busy(&self) -> bool {
         match self {
             Self::NoSuchJob { .. } | Self::BadRecord { .. } => false,
-            Self::Service { code, .. } => {
-                busy::is_busy(code)
-                    || ["NoAnswer", "InternalServerError", "ServiceUnavailable"].contains(&&**code)
-            }
+            Self::Service { code, .. } => busy::is_busy(code),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! What more than one Sluice function needs, and nothing that only one does: settings from the environment, log lines
-//! and metrics, idempotency over a store with compare-and-set, deadlines, batches, S3 events, payloads, keys and partitions, a backfill's
-//! job and, with the feature `walk`, the walk over a file tree. The crate compiles no SDK unless the feature `s3`, `jobs` or `refusal` asks for
-//! one, reads no environment and, outside of `telemetry` and `walk`, no clock: both are parameters.
+//! and metrics, idempotency over a store with compare-and-set, deadlines, batches, S3 events, payloads, keys and partitions,
+//! a backfill's job, a service's refusal and, with the feature `walk`, the walk over a file tree. The crate compiles no SDK
+//! unless the feature `s3`, `jobs` or `refusal` asks for one, reads no environment and, outside of `telemetry` and `walk`,
+//! no clock: both are parameters.
 
 pub mod batch;
 pub mod deadline;

@@ -93,7 +93,9 @@ def backfill() -> int:
 def up() -> int:
     """Leaves a deployed cloud running; one that runs already is left as it is."""
     commands = STAYS / "commands.txt"
-    if local.find(STAYS) and commands.exists():
+    if local.find(STAYS):
+        if not commands.exists():
+            raise local.CloudError("it is being deployed, or was not deployed whole; 'make down' stops it")
         print(f"It is already running, with what was deployed then; 'make down' stops it.\n{commands.read_text()}")
         return 0
     _build()

@@ -327,3 +327,28 @@ fn a_completed_job_says_what_it_could_not_list() {
         "{reason}"
     );
 }
+
+#[test]
+fn a_job_that_has_ended_is_not_gone_on_with_by_the_rest_of_a_batch() {
+    let job = backfilled::start(&[]);
+    let keys = ["incoming/a/1", "incoming/b/1"];
+    job.sources(&keys);
+    let folders = json!(["incoming/a/", "incoming/b/"]);
+    let started = job.start_job(&json!({"partitions": folders}));
+    let batch: Vec<Value> = (0..2)
+        .map(|number| json!({"job_id": JOB, "partition": number}))
+        .collect();
+    let gate = tests::fake_aws::Gate::new();
+    job.fake
+        .fault(Fault::on(Operation::TransactWriteItems).hold(&gate));
+    let asked = json!({"action": "enqueue", "Items": batch});
+    let (error_type, _) = std::thread::scope(|scope| {
+        let invocation = scope.spawn(|| job.failure(&asked));
+        assert!(gate.wait_for_blocking(1, tests::running::PATIENCE));
+        job.set_state("failed");
+        gate.release();
+        invocation.join().unwrap()
+    });
+    assert_eq!(error_type, "WrongState");
+    assert_eq!(job.queued(), keys[..1], "{started}");
+}

@@ -77,7 +77,7 @@ Examples:
       go on where the job stopped
 
 It waits until the job is planned, 15 seconds at most; exit codes 1 to 5 say why it could not be. A name is free as long as it \
-has no job. With --watch the exit code is 0 only if the job is completed, else 3.")]
+has no job. With --watch the exit code is 0 only if the job is completed, and 3 if it has ended otherwise.")]
 pub(crate) struct Start {
     /// Name of the job, 1 to 80 of A-Z a-z 0-9 _ -; default: made from the time.
     #[arg(long, value_name = "ID", value_parser = JobId::from_str)]
@@ -136,7 +136,7 @@ pub(crate) struct Status {
 /// Which job.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The record is marked first; children that are under way stop when they tell it their counts the next time, within 8 \
+The record is marked first; children that are under way stop when they tell it their counts the next time, within about 10 \
 seconds. Then its executions are stopped, also those of a job that is still being planned and has no record yet. A \
 job that was ended can be gone on with: sluice backfill start --job-id JOB --resume
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use shared::job::{JobRecord, JobState};
 use shared::jobs::{Item, Jobs, RECORD, ask_until, key, text};
+use shared::telemetry::error_chain;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::time::Instant;
@@ -35,10 +36,15 @@ pub(super) async fn run(backfills: &Backfills<'_>, show: Show, job: &JobId) -> R
     // Its plan may have become whole meanwhile.
     marked = marked || (!running.is_empty() && mark(jobs, job).await?);
     let record = match backfills.record(job).await? {
-        None if running.is_empty() => match backfills.find(job).await? {
-            Found::Record(record) => Some(*record),
+        None if running.is_empty() => match backfills.find(job).await {
+            Ok(Found::Record(record)) => Some(*record),
             // It was started after it was looked for.
-            Found::Planned(execution) => return Err(still_planned(job, &execution)),
+            Ok(Found::Planned(execution)) => return Err(still_planned(job, &execution)),
+            Err(never @ Error::NeverBegan { .. }) => {
+                note(&error_chain(&never));
+                None
+            }
+            Err(error) => return Err(error),
         },
         record => record,
     };

@@ -16,7 +16,7 @@ pub(super) async fn run(queues: &Queues, show: Show, args: &List) -> Result<End,
     let listed = list(&mut lap, show, args).await;
     let unseen = match &listed {
         // As many as were asked for, whatever else there is.
-        Ok(listed) if listed.shown == args.limit && !lap.is_cut => Ok(Unseen::Nothing),
+        Ok(listed) if listed.has_more && !lap.is_cut => Ok(Unseen::Nothing),
         _ => lap.unseen().await,
     };
     let seen = lap.seen();

@@ -121,10 +121,10 @@ fn whoever_asks_for_a_job_that_came_to_nothing_is_told_why() {
     let fake = stack();
     planning(&fake, "j");
     fake.states(|states| states.fail("BadPayload", "payload field prefix"));
-    for action in ["status", "verify", "abort"] {
+    for action in ["status", "verify"] {
         let ran = run_against(&fake, &["backfill", action, "j"]);
         let words =
-            "sluice: job j has not begun: execution j failed: BadPayload: payload field prefix\n";
+            "sluice: job j has no record: execution j failed: BadPayload: payload field prefix\n";
         assert_eq!((ran.code, ran.err.as_str()), (2, words), "{action}");
     }
     // Its name is not burnt, and then the other execution is the one that counts.
@@ -149,7 +149,7 @@ fn whoever_asks_for_a_job_that_came_to_nothing_is_told_why() {
 #[test]
 fn a_job_of_which_there_is_nothing_is_no_job() {
     let fake = stack();
-    for action in ["status", "verify", "abort"] {
+    for action in ["status", "verify"] {
         let ran = run_against(&fake, &["backfill", action, "j"]);
         let words = "sluice: no job j in table s-backfill\n";
         assert_eq!((ran.code, ran.err.as_str()), (4, words), "{action}");

@@ -1,6 +1,5 @@
 //! `listed`, `progress`, `verify_start`, `conclude`: a job on its way to its end.
 
-use std::fmt::Write as _;
 use std::time::SystemTime;
 
 use serde_json::{Value, json};
@@ -12,9 +11,10 @@ use crate::context::{Context, is_recent, rfc3339};
 use crate::error::BackfillError;
 use crate::job::{Job, flag};
 use crate::plan;
-use crate::progress::{Leftover, Next, Seen, Timing, decide, is_on_its_way};
+use crate::progress::{Leftover, Next, Seen, Timing, decide};
 use crate::request::Asking;
 use crate::roll::{Missing, Roll};
+use crate::verdict::{Round, completed_reason, failed_reason, verdict};
 
 /// Whether all partitions are listed, or all but a few whose children failed; then the job waits for `compress`. A dry run,
 /// which is done by then, has counted all of them or fails.
@@ -292,18 +292,6 @@ pub async fn conclude(
     Ok(answer)
 }
 
-/// What a round has found.
-#[derive(Clone, Copy, Debug, Default)]
-struct Round {
-    /// All that is left over.
-    leftover: Leftover,
-    /// Of it, what is in partitions that are listed: this is waited for. Of the others something may be on its way, too, but
-    /// the job fails for what is not.
-    listed: Leftover,
-    /// Partitions that are not.
-    unlisted: Option<Missing>,
-}
-
 /// What the round has found, if it is at its end.
 async fn found(context: Context<'_>, job: &Job, round: &str) -> Result<Round, BackfillError> {
     let (mut roll, mut listed) = (Roll::of(job), Roll::of(job));
@@ -342,65 +330,25 @@ async fn found(context: Context<'_>, job: &Job, round: &str) -> Result<Round, Ba
     Ok(found)
 }
 
-/// Also a job of which not everything was listed is completed when nothing of it is left over.
-fn verdict(job: &Job, found: Round, is_last: bool) -> JobState {
-    if found.leftover == Leftover::default() {
-        return JobState::Completed;
-    }
-    let is_processing = job.record.state == JobState::Processing;
-    if is_processing && is_on_its_way(found.listed, job.record.failed, is_last) {
-        JobState::Processing
-    } else {
-        JobState::Failed
-    }
-}
-
-fn failed_reason(found: Round) -> String {
-    let Leftover {
-        remaining,
-        missing_outputs,
-        gone,
-    } = found.leftover;
-    let mut reason = format!("{remaining} sources remain, {missing_outputs} outputs are missing");
-    if gone > 0 {
-        let _ = write!(reason, ", {gone} of them of sources that are gone");
-    }
-    if let Some(missing) = found.unlisted {
-        let _ = write!(reason, "; {}", not_listed(missing));
-    }
-    reason
-}
-
-/// A completed job has not done everything if what it could not read is more than nothing, and does not know of all that it
-/// could not if it could not list it.
-fn completed_reason(job: &Job, unlisted: Option<Missing>) -> String {
-    let archived = match job.record.archived {
-        0 => None,
-        1 => Some("1 archived object was left out: restore it first".to_owned()),
-        archived => Some(format!(
-            "{archived} archived objects were left out: restore them first"
-        )),
-    };
-    let unlisted = unlisted.map(|missing| {
-        let words = not_listed(missing);
-        format!("{words}; nothing is left over in them, but archived objects were not counted")
-    });
-    let reasons: Vec<String> = archived.into_iter().chain(unlisted).collect();
-    reasons.join("; ")
-}
-
-fn not_listed(
-    Missing {
-        count,
-        total,
-        first,
-    }: Missing,
-) -> String {
-    format!("{count} of {total} partitions could not be listed, the first: {first}")
-}
-
 #[cfg(test)]
-#[path = "ending_tests.rs"]
-mod tests;
-#[cfg(test)]
-pub(crate) use tests::job_in;
+pub(crate) fn job_in(state: JobState, failed: u64) -> Job {
+    use shared::jobs::key;
+
+    let mut item = key("j", RECORD);
+    for (name, value) in [
+        ("state", state.label()),
+        ("mode", "list"),
+        ("bucket", "b"),
+        ("prefix", "incoming/"),
+        ("started_at", "2026-11-21T00:00:00Z"),
+        ("updated_at", "2026-11-21T00:00:00Z"),
+        ("plan", "p"),
+    ] {
+        item.insert(name.to_owned(), text(value));
+    }
+    item.insert("dry_run".to_owned(), crate::table::boolean(false));
+    for (name, value) in [("workers", 1), ("partitions_total", 3), ("failed", failed)] {
+        item.insert(name.to_owned(), number(value));
+    }
+    Job::read("j", &item).unwrap()
+}

@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
-use shared::Retryable;
 use shared::job::JobState;
+use shared::telemetry::error_chain;
 use tokio::time::Instant;
 
 use crate::backoff::{self, Backoff};
@@ -67,7 +67,14 @@ pub async fn enqueue(
             Ok(End::TimeUp) => return Ok(shares.answer("incomplete", &left())),
             Ok(End::Aborted) => return Ok(shares.answer("aborted", &left())),
             // One that will never be listed leaves the others of its batch alone.
-            Err(error) if !error.is_retryable() => {
+            Err(error) if error.is_of_one_partition() => {
+                let (partition, words) = (share.partition, error_chain(&error));
+                tracing::warn!(
+                    job_id = shares.job_id,
+                    partition,
+                    error = words,
+                    "partition is left out"
+                );
                 failed.push(share.clone());
                 first_error.get_or_insert(error);
             }

@@ -168,6 +168,35 @@ impl BackfillError {
     }
 }
 
+impl BackfillError {
+    /// Whether it may be another one, or none, for another partition, and no repetition helps this one.
+    #[must_use]
+    pub fn is_of_one_partition(&self) -> bool {
+        match self {
+            Self::BadItem { .. }
+            | Self::Inventory { .. }
+            | Self::MessageRefused { .. }
+            | Self::BadKey(_) => true,
+            // A policy may deny a folder.
+            Self::Service(_) => !self.is_retryable(),
+            Self::BadPayload(_)
+            | Self::JobExists { .. }
+            | Self::NoSuchJob { .. }
+            | Self::WrongState { .. }
+            | Self::InProgress { .. }
+            | Self::Verifying { .. }
+            | Self::PartitionsMissing { .. }
+            | Self::JobFailed { .. }
+            | Self::BadListing { .. }
+            | Self::Scratch { .. }
+            | Self::QueueBusy { .. }
+            | Self::TableBusy { .. }
+            | Self::Request(_)
+            | Self::TimeUp => false,
+        }
+    }
+}
+
 impl From<serde_json::Error> for BackfillError {
     fn from(error: serde_json::Error) -> Self {
         Self::Request(Box::new(error))

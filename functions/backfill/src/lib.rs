@@ -36,6 +36,7 @@ pub mod roll;
 pub mod send;
 pub mod start;
 pub mod table;
+pub mod verdict;
 pub mod verify;
 pub mod work;
 

@@ -62,6 +62,8 @@ struct Place {
     prefix: String,
     after: Option<String>,
     step: Step,
+    /// Whether places are known within it.
+    is_divided: bool,
 }
 
 /// What the next page of a place is to tell.
@@ -153,7 +155,22 @@ impl Place {
             prefix,
             after: None,
             step: Step::First,
+            is_divided: false,
         }
+    }
+
+    /// The end of its pages: without a place within it, it is one itself.
+    fn done(self) -> Rest {
+        if self.is_divided {
+            Rest::Divided
+        } else {
+            Rest::Whole(self.prefix)
+        }
+    }
+
+    fn divide(&mut self, inner: String, within: &mut Vec<Self>) {
+        self.is_divided = true;
+        within.push(Self::new(inner));
     }
 
     fn ask(&self) -> Ask {
@@ -188,7 +205,7 @@ impl Place {
                 }
             }
             Step::Alone { inner, .. } => {
-                within.push(Self::new(inner));
+                self.divide(inner, within);
                 self.go_on(&last, seen.is_truncated, within)
             }
             Step::Common { inner, common: all } => {
@@ -202,7 +219,7 @@ impl Place {
     /// What a page without a key shows. If it is truncated all the same, the place is given up: as it is it will do.
     fn look_at_nothing(mut self, is_truncated: bool, within: &mut Vec<Self>) -> Rest {
         match std::mem::replace(&mut self.step, Step::Next) {
-            Step::Next if !is_truncated => Rest::Divided,
+            Step::Next if !is_truncated => self.done(),
             Step::First | Step::Next => Rest::Whole(self.prefix),
             Step::Alone { inner, .. } if is_truncated => {
                 within.push(Self::new(inner));
@@ -217,15 +234,15 @@ impl Place {
     }
 
     /// Goes on behind all that begins as the last key of a page does, which the page may have broken off.
-    fn go_on(self, last: &str, is_truncated: bool, within: &mut Vec<Self>) -> Rest {
+    fn go_on(mut self, last: &str, is_truncated: bool, within: &mut Vec<Self>) -> Rest {
         if !is_truncated {
-            return Rest::Divided;
+            return self.done();
         }
         let Some(inner) = one_more(&self.prefix, last) else {
             // The only key is the prefix itself, as that of a folder may be.
             return self.more(last.to_owned(), Step::Next);
         };
-        within.push(Self::new(inner.to_owned()));
+        self.divide(inner.to_owned(), within);
         match end(inner) {
             Some(after) => self.more(after, Step::Next),
             None => Rest::Divided,

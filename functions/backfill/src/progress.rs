@@ -9,6 +9,7 @@ const QUIET_POLLS: u64 = 5;
 /// So many are few, or one in a hundred: that is what counts that got lost come to. Verifying earlier would look at all that is
 /// still in the queue.
 const FEW: u64 = 1_000;
+const FEW_MAX: u64 = 100_000;
 /// Looks at the first pace; then each wait is longer than the one before, about a hundredth of all the time waited. A state
 /// machine's execution has at most 25,000 events, nine of them for each look.
 const LOOKS_AT_FIRST_PACE: u64 = 60;
@@ -98,10 +99,9 @@ pub fn decide(record: &JobRecord, before: Seen, timing: Timing) -> (Next, Seen) 
     };
     let is_last = unchanged_s >= timing.settle_seconds;
     let is_quiet = unchanged_s >= QUIET_POLLS * timing.poll_seconds;
-    let untold = record.enqueued.saturating_sub(counted);
-    let is_due = match untold {
+    let is_due = match untold(record) {
         0 => before.verified.is_none() || is_quiet,
-        untold => is_quiet && untold <= FEW.max(record.enqueued / 100),
+        untold => is_quiet && untold <= (record.enqueued / 100).clamp(FEW, FEW_MAX),
     };
     if !(is_last || is_due && before.verified != Some(counted)) {
         return (Next::Wait, seen);
@@ -133,11 +133,17 @@ impl std::ops::AddAssign for Leftover {
     }
 }
 
-/// Whether what is left over may still be on its way: more than what was given up, and there is time.
+/// What is enqueued and nobody has told of.
+const fn untold(record: &JobRecord) -> u64 {
+    let told = record.succeeded + record.skipped + record.failed;
+    record.enqueued.saturating_sub(told)
+}
+
+/// Whether what is left over may still be on its way: nobody has told of all, or more is left than was given up.
 #[must_use]
-pub fn is_on_its_way(leftover: Leftover, given_up: u64, is_last: bool) -> bool {
+pub fn is_on_its_way(leftover: Leftover, record: &JobRecord) -> bool {
     let left = leftover.remaining.max(leftover.missing_outputs);
-    !is_last && left > given_up
+    left > 0 && (untold(record) > 0 || left > record.failed)
 }
 
 #[cfg(test)]
@@ -276,10 +282,16 @@ mod tests {
             missing_outputs,
             gone: 0,
         };
-        assert!(!is_on_its_way(left(20, 20), 20, false));
-        assert!(is_on_its_way(left(21, 20), 20, false));
-        assert!(is_on_its_way(left(0, 1), 0, false));
-        assert!(!is_on_its_way(left(21, 21), 20, true));
-        assert!(!is_on_its_way(left(0, 0), 0, false));
+        let job = |enqueued, succeeded, failed| JobRecord {
+            failed,
+            ..record(enqueued, succeeded)
+        };
+        let all_told = job(100, 80, 20);
+        assert!(!is_on_its_way(left(20, 20), &all_told));
+        assert!(is_on_its_way(left(21, 20), &all_told));
+        assert!(is_on_its_way(left(0, 1), &job(1, 1, 0)));
+        assert!(!is_on_its_way(left(0, 0), &job(1, 0, 0)));
+        // Enqueued again after they had failed, and not yet told of.
+        assert!(is_on_its_way(left(20, 20), &job(120, 80, 20)));
     }
 }

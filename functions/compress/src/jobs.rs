@@ -20,6 +20,9 @@ use crate::message::Tally;
 /// Most time that all records together may take: progress that is not told is worth less than an answer that is late.
 const TELLING_MAX: Duration = Duration::from_secs(2);
 
+/// The same where an invocation has nothing of its own to tell.
+const OWED_ALONE_MAX: Duration = Duration::from_millis(300);
+
 /// How long nothing is told after that time was spent on a table that gave no answer.
 pub const SILENCE: Duration = Duration::from_secs(30);
 
@@ -70,13 +73,20 @@ impl Teller {
     /// Tells each job its sum: one `UpdateItem` each, within two seconds and never after `stop_at`. A table that took all of
     /// that time and gave no answer is left alone for [`SILENCE`]: live messages are in the same batches.
     ///
-    /// What could not be told is a warning, and told with the next invocation's, unless it is refused for good: the objects are
-    /// done all the same, and a verification counts them. What the table took without an answer is counted twice.
+    /// What could not be told is a warning: the objects are done all the same, and a verification counts them. What the table
+    /// surely did not take is told with the next invocation's; what it may have taken is not, since a count too many may end a
+    /// job too early, and one too few does not.
     pub async fn tell(&self, sums: BTreeMap<String, Outcomes>, now: SystemTime, stop_at: Instant) {
         let now_rfc3339 = rfc3339(now);
         let began = Instant::now();
-        let end = stop_at.min(began + TELLING_MAX);
-        let had_time = end == began + TELLING_MAX;
+        // What is owed alone waits for nobody: the messages are live.
+        let most = if sums.is_empty() {
+            OWED_ALONE_MAX
+        } else {
+            TELLING_MAX
+        };
+        let end = stop_at.min(began + most);
+        let had_time = end == began + most;
         let is_silent = lock(&self.silence).lasts(began);
         let sums = lock(&self.owed).and(sums);
         let sums = sums.into_iter().filter(|(_, sum)| !sum.is_empty());
@@ -95,12 +105,15 @@ impl Teller {
                         if had_time {
                             lock(&self.silence).begin(Instant::now());
                         }
-                        Err(Untold::later("no answer in time"))
+                        Err(Untold {
+                            error: "no answer in time".to_owned(),
+                            is_kept: false,
+                        })
                     }
                 };
                 if let Err(untold) = told {
                     warn(&job_id, &sum, &untold);
-                    if untold.is_passing {
+                    if untold.is_kept {
                         lock(&self.owed).keep(job_id, sum);
                     }
                 }
@@ -122,22 +135,22 @@ fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Why a job was not told.
 struct Untold {
     error: String,
-    /// Whether it can be told later.
-    is_passing: bool,
+    /// Whether the table surely did not take it, and it is told later.
+    is_kept: bool,
 }
 
 impl Untold {
     fn later(error: &str) -> Self {
         Self {
             error: error.to_owned(),
-            is_passing: true,
+            is_kept: true,
         }
     }
 
     fn by(error: &JobsError) -> Self {
         Self {
             error: error_chain(error),
-            is_passing: error.is_passing(),
+            is_kept: error.is_busy(),
         }
     }
 }
@@ -198,7 +211,7 @@ fn warn(job_id: &str, sum: &Outcomes, untold: &Untold) {
         skipped,
         failed,
         error = untold.error,
-        again = untold.is_passing,
+        kept = untold.is_kept,
         "job was not told"
     );
 }
