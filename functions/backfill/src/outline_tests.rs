@@ -216,6 +216,14 @@ fn a_key_that_is_the_prefix_itself_stops_nothing() {
 }
 
 #[test]
+fn a_place_in_which_no_other_is_found_is_one_itself() {
+    let keys = ["a", "b", "c", "d"].map(|key| [format!("in/{key}"), format!("in/{key}/1")]);
+    // The first page of each is its own key alone, the second one its last.
+    let [ranges, ..] = Bucket::new(keys.into_iter().flatten(), 1).measure("in/");
+    assert!(ranges >= 3, "{ranges}");
+}
+
+#[test]
 fn what_begins_alike_ends_at_the_next_character() {
     for (prefix, its_end) in [
         ("in/2", Some("in/3")),

@@ -233,6 +233,9 @@ mod tests {
             assert_eq!(verified, [5, 10], "{enqueued} {told}");
             assert_eq!(answers[5], Next::Verify { is_last: false });
         }
+        // A hundredth of very many is more than to look at them.
+        let answers = looks(1_000_000_000, &[991_000_000; 10]);
+        assert!(answers.iter().all(|next| *next == Next::Wait));
         // While they change it is not quiet.
         assert!(
             looks(100, &[1, 2, 3, 4, 5, 6, 7, 8])
